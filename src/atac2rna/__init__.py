@@ -1,0 +1,3 @@
+"""Predict gene expression from open chromatin."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,146 @@
+"""Files in and out: whole or not at all."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from hashlib import sha256
+from pathlib import Path
+
+from isal import igzip, isal_zlib
+
+from atac2rna.errors import InputError
+
+_BINARY_KINDS = {
+    b"BAM\x01": "a BAM file of reads",
+    b"CRAM": "a CRAM file of reads",
+    b"\x26\xfc\x8f\x88": "a bigWig signal file",
+    b"\x88\x8f\xfc\x26": "a bigWig signal file",
+    b"\xeb\xf2\x89\x87": "a bigBed file",
+    b"\x87\x89\xf2\xeb": "a bigBed file",
+    b"\x89HDF": "an HDF5 file",
+    b"PK\x03\x04": "a zip archive or spreadsheet",
+    b"BZh": "a bzip2 file",
+    b"\xfd7zXZ": "an xz file",
+    b"\x28\xb5\x2f\xfd": "a zstd file",
+    b"%PDF": "a PDF document",
+    b"PAR1": "a parquet file",
+}
+
+
+def read_text_bytes(path: Path, *, what: str) -> bytes:
+    """Read a text file whole, decompressing gzip and bgzip by content, not by suffix.
+
+    Args:
+        path: The file.
+        what: What is expected there, for the error ("a peak file").
+
+    Returns:
+        The decompressed bytes; line ends are as in the file.
+
+    Raises:
+        InputError: If the file is missing, a directory, empty, truncated, or holds something other than text.
+    """
+    try:
+        raw = path.read_bytes()
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file; {what} is expected there.") from None
+    except IsADirectoryError:
+        raise InputError(f"{path}: is a directory; {what} is expected there.") from None
+    except PermissionError:
+        raise InputError(f"{path}: may not be read; change its permissions.") from None
+    if raw[:2] == b"\x1f\x8b":
+        try:
+            raw = igzip.decompress(raw)
+        except EOFError:
+            raise InputError(f"{path}: the gzip stream ends early (a cut download?); fetch the file again.") from None
+        except (isal_zlib.error, OSError) as fault:
+            raise InputError(f"{path}: the gzip stream is damaged ({fault}); fetch the file again.") from None
+    if not raw.strip():
+        raise InputError(f"{path}: is empty; {what} is expected there.")
+    kind = _not_text(raw)
+    if kind is not None:
+        raise InputError(f"{path}: looks like {kind}; {what} is expected there.")
+    return raw
+
+
+def _not_text(raw: bytes) -> str | None:
+    """Name what the bytes are, if they are not a table of text."""
+    for magic, kind in _BINARY_KINDS.items():
+        if raw.startswith(magic):
+            return kind
+    head = raw[:4096]
+    if b"\x00" in head:
+        return "a binary file"
+    start = head.lstrip().lower()
+    if start.startswith((b"<!doctype", b"<html", b"<?xml", b"<head")):
+        return "a web page (an error page saved in place of a download?)"
+    if start.startswith((b"{", b"[{")):
+        return "a JSON document"
+    return None
+
+
+def checksum(path: Path) -> str:
+    """Sha256 of a file's bytes as they lie on the disk, in hexadecimal."""
+    digest = sha256()
+    with path.open("rb") as stream:
+        while block := stream.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """Give a temporary path beside `path` that takes its place when the block ends well and vanishes when it does not.
+
+    Raises:
+        InputError: If the folder does not exist and cannot be made.
+    """
+    _make_folder(path.parent)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=path.suffix)
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        temporary.chmod(0o666 & ~_umask())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def whole_folder(path: Path) -> Iterator[Path]:
+    """Give a temporary folder beside `path` that takes its place when the block ends well and vanishes when it does not.
+
+    A folder that was at `path` stays until the new one is complete. The caller decides whether it may be replaced.
+    """
+    _make_folder(path.parent)
+    temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
+    old = temporary.with_name(temporary.name + ".old")
+    try:
+        yield temporary
+        temporary.chmod(0o777 & ~_umask())
+        if path.exists():
+            path.replace(old)
+        temporary.replace(path)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+        if old.exists() and not path.exists():
+            old.replace(path)
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError):
+        raise InputError(f"{folder}: is a file where a folder is needed; choose another output path.") from None
+    except PermissionError:
+        raise InputError(f"{folder}: cannot be made (permission denied); choose another output path.") from None
+
+
+def _umask() -> int:
+    current = os.umask(0)
+    os.umask(current)
+    return current

@@ -1,0 +1,174 @@
+"""Accessibility peaks of one sample."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from atac2rna.genome import sorted_chroms
+
+
+@dataclass(frozen=True)
+class Peaks:
+    """One sample's peaks, 0-based half-open, sorted by chromosome (natural order), start, end, summit.
+
+    Attributes:
+        chroms: Canonical chromosome names in natural order.
+        chrom: Index into `chroms`, shape (peaks,), int16.
+        start: First base, shape (peaks,), int32.
+        end: One past the last base, shape (peaks,), int32; greater than `start`.
+        summit: Absolute position of the summit, shape (peaks,), int32; -1 where the file gives none.
+        signal: signalValue, shape (peaks,), float32; the score where a BED file has no signalValue, 1 where neither.
+        score: Column 5 of a BED file, shape (peaks,), float32; 0 where absent.
+    """
+
+    chroms: tuple[str, ...]
+    chrom: NDArray[np.int16]
+    start: NDArray[np.int32]
+    end: NDArray[np.int32]
+    summit: NDArray[np.int32]
+    signal: NDArray[np.float32]
+    score: NDArray[np.float32]
+
+    def __post_init__(self) -> None:
+        """Hold the invariants that a slip in the package would break; files are validated where they are read."""
+        shapes = {a.shape for a in (self.chrom, self.start, self.end, self.summit, self.signal, self.score)}
+        if len(shapes) != 1:
+            raise ValueError(f"the columns of peaks have one length; got {sorted(shapes)}")
+
+    def __len__(self) -> int:
+        """Give the number of peaks."""
+        return self.start.size
+
+    @cached_property
+    def point(self) -> NDArray[np.int32]:
+        """The base that stands for the peak, shape (peaks,): its summit where known, else its midpoint."""
+        return np.where(self.summit >= 0, self.summit, self.midpoint).astype(np.int32)
+
+    @cached_property
+    def midpoint(self) -> NDArray[np.int32]:
+        """Middle of the interval, rounded down, shape (peaks,)."""
+        return ((self.start.astype(np.int64) + self.end) // 2).astype(np.int32)
+
+    @cached_property
+    def chrom_bounds(self) -> dict[str, slice]:
+        """Rows of each chromosome, by name."""
+        edges = np.searchsorted(self.chrom, np.arange(len(self.chroms) + 1))
+        return {name: slice(int(edges[i]), int(edges[i + 1])) for i, name in enumerate(self.chroms)}
+
+    def take(self, rows: NDArray[np.intp] | NDArray[np.bool_]) -> "Peaks":
+        """Keep the rows given by index or mask, in that order (which must stay sorted)."""
+        return Peaks(
+            self.chroms,
+            self.chrom[rows],
+            self.start[rows],
+            self.end[rows],
+            self.summit[rows],
+            self.signal[rows],
+            self.score[rows],
+        )
+
+    def unique_intervals(self) -> "Peaks":
+        """Keep one row an interval: the summit of highest signal of those that a caller gave it.
+
+        MACS2 `--call-summits` prints one interval several times with different summits; coverage counts it once.
+        """
+        if len(self) == 0:
+            return self
+        new = np.ones(len(self), dtype=bool)
+        new[1:] = (np.diff(self.chrom) != 0) | (np.diff(self.start) != 0) | (np.diff(self.end) != 0)
+        interval = np.cumsum(new) - 1
+        # Within an interval the highest signal comes first; ties go to the leftmost summit.
+        order = np.lexsort((np.arange(len(self)), -self.signal, interval))
+        first = np.searchsorted(interval[order], np.arange(interval[-1] + 1))
+        return self.take(order[first])
+
+
+def make_peaks(
+    chrom_names: tuple[str, ...],
+    chrom: NDArray[np.integer],
+    start: NDArray[np.integer],
+    end: NDArray[np.integer],
+    *,
+    summit: NDArray[np.integer] | None = None,
+    signal: NDArray[np.floating] | None = None,
+    score: NDArray[np.floating] | None = None,
+) -> Peaks:
+    """Sort columns into `Peaks`.
+
+    Args:
+        chrom_names: Canonical names that `chrom` indexes, in any order.
+        chrom: Index into `chrom_names`, shape (peaks,).
+        start: First base, 0-based, shape (peaks,).
+        end: One past the last base, shape (peaks,).
+        summit: Absolute position, shape (peaks,); -1 or None: unknown.
+        signal: Strength, shape (peaks,); None: 1 for each peak.
+        score: Column 5, shape (peaks,); None: 0 for each peak.
+
+    Returns:
+        The peaks, sorted; names without a peak are dropped.
+    """
+    count = start.size
+    names = sorted_chroms(chrom_names[i] for i in np.unique(chrom))
+    rank = {name: i for i, name in enumerate(names)}
+    codes = np.array([rank.get(name, -1) for name in chrom_names], dtype=np.int16)[chrom]
+    summit = np.full(count, -1) if summit is None else summit
+    signal = np.ones(count) if signal is None else signal
+    score = np.zeros(count) if score is None else score
+    order = np.lexsort((summit, end, start, codes))
+    return Peaks(
+        names,
+        codes[order],
+        start[order].astype(np.int32),
+        end[order].astype(np.int32),
+        summit[order].astype(np.int32),
+        signal[order].astype(np.float32),
+        score[order].astype(np.float32),
+    )
+
+
+def pool_replicates(replicates: list[Peaks]) -> Peaks:
+    """Merge the peaks of several replicates of one sample.
+
+    Overlapping peaks (at least one base shared) become one; its signal is the sum over replicates of the strongest signal of
+    each, divided by the number of replicates (absent counts as 0), its score the highest, its summit that of the strongest peak.
+
+    Args:
+        replicates: Peaks of each replicate; a single one is returned as it is.
+    """
+    if len(replicates) == 1:
+        return replicates[0]
+    names = sorted_chroms(name for peaks in replicates for name in peaks.chroms)
+    rank = {name: i for i, name in enumerate(names)}
+    chrom = np.concatenate([np.array([rank[n] for n in p.chroms], dtype=np.int64)[p.chrom] for p in replicates])
+    source = np.concatenate([np.full(len(p), i) for i, p in enumerate(replicates)])
+    start, end, summit = (np.concatenate([getattr(p, c) for p in replicates]) for c in ("start", "end", "summit"))
+    signal, score = (np.concatenate([getattr(p, c) for p in replicates]) for c in ("signal", "score"))
+    order = np.lexsort((source, end, start, chrom))
+    chrom, start, end, summit, signal, score, source = (
+        a[order] for a in (chrom, start, end, summit, signal, score, source)
+    )
+    # One running maximum over the genome: chromosomes are laid end to end so that they never overlap.
+    stride = int(end.max(initial=0)) + 1
+    reach = np.maximum.accumulate(end + chrom * stride)
+    new = np.ones(start.size, dtype=bool)
+    new[1:] = start[1:] + chrom[1:] * stride >= reach[:-1]
+    cluster = np.cumsum(new) - 1
+    count = int(cluster[-1]) + 1 if cluster.size else 0
+    strongest = np.zeros((count, len(replicates)))
+    np.maximum.at(strongest, (cluster, source), signal)
+    best = np.lexsort((np.arange(start.size), -signal, cluster))[np.searchsorted(cluster, np.arange(count))]
+    merged_end = np.full(count, 0)
+    np.maximum.at(merged_end, cluster, end)
+    merged_score = np.zeros(count)
+    np.maximum.at(merged_score, cluster, score)
+    return make_peaks(
+        names,
+        chrom[new],
+        start[new],
+        merged_end,
+        summit=np.where(summit[best] >= 0, summit[best], (start[best] + end[best]) // 2),
+        signal=strongest.sum(axis=1) / len(replicates),
+        score=merged_score,
+    )
