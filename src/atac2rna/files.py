@@ -52,10 +52,10 @@ def read_text_bytes(path: Path, *, what: str) -> bytes:
         raise InputError(f"{path}: may not be read; change its permissions.") from None
     if raw[:2] == b"\x1f\x8b":
         try:
-            raw = igzip.decompress(raw)
+            raw = igzip.decompress(raw)  # type: ignore[no-untyped-call]
         except EOFError:
             raise InputError(f"{path}: the gzip stream ends early (a cut download?); fetch the file again.") from None
-        except (isal_zlib.error, OSError) as fault:
+        except (OSError, isal_zlib.error) as fault:  # type: ignore[misc]
             raise InputError(f"{path}: the gzip stream is damaged ({fault}); fetch the file again.") from None
     if not raw.strip():
         raise InputError(f"{path}: is empty; {what} is expected there.")
@@ -111,7 +111,7 @@ def whole_file(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def whole_folder(path: Path) -> Iterator[Path]:
-    """Give a temporary folder beside `path` that takes its place when the block ends well and vanishes when it does not.
+    """Give a temporary folder beside `path` that takes its place when the block ends well and vanishes if not.
 
     A folder that was at `path` stays until the new one is complete. The caller decides whether it may be replaced.
     """

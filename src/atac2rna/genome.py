@@ -80,8 +80,8 @@ def canonical_assembly(name: str) -> str:
 def strip_version(gene_id: str) -> str:
     """Drop the version of an Ensembl id (`ENSG00000000003.14` is `ENSG00000000003`).
 
-    The copy on Y of a pseudoautosomal gene (`ENSG00000182378.13_PAR_Y`, or `ENSGR0000182378.8` in older releases) is the
-    same gene and gets the id of the copy on X.
+    The copy on Y of a pseudoautosomal gene (`ENSG00000182378.13_PAR_Y`, or `ENSGR0000182378.8` in older releases) is
+    the same gene and gets the id of the copy on X.
     """
     if gene_id.endswith("_PAR_Y"):
         gene_id = gene_id[:-6]
@@ -110,8 +110,9 @@ class GeneTable:
 
     Attributes:
         assembly: Canonical assembly name (`hg38`).
-        frame: One row a gene with the columns of `GENE_SCHEMA`: `gene_id` without version and unique, `chrom` canonical,
-            `start` and `end` 0-based half-open, `strand` `+` or `-`, `biotype` and `version` empty where unknown.
+        frame: One row a gene with the columns of `GENE_SCHEMA`: `gene_id` without version and unique, `chrom`
+            canonical, `start` and `end` 0-based half-open, `strand` `+` or `-`, `biotype` and `version`
+            empty where unknown.
     """
 
     assembly: str
@@ -167,8 +168,8 @@ class GeneTable:
         missing = [gene for gene in gene_ids if gene not in row_of]
         if missing:
             raise InputError(
-                f"every gene asked for is in the {self.assembly} gene table; {len(missing)} of {len(gene_ids)} are not, "
-                f"the first {missing[0]}. Use the annotation that the genes come from."
+                f"every gene asked for is in the {self.assembly} gene table; {len(missing)} of {len(gene_ids)} are "
+                f"not, the first {missing[0]}. Use the annotation that the genes come from."
             )
         return GeneTable(self.assembly, self.frame[[row_of[gene] for gene in gene_ids]])
 

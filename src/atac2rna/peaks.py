@@ -131,8 +131,9 @@ def make_peaks(
 def pool_replicates(replicates: list[Peaks]) -> Peaks:
     """Merge the peaks of several replicates of one sample.
 
-    Overlapping peaks (at least one base shared) become one; its signal is the sum over replicates of the strongest signal of
-    each, divided by the number of replicates (absent counts as 0), its score the highest, its summit that of the strongest peak.
+    Overlapping peaks (at least one base shared) become one; its signal is the sum over replicates of the strongest
+    signal of each, divided by the number of replicates (absent counts as 0), its score the highest, its summit that of
+    the strongest peak.
 
     Args:
         replicates: Peaks of each replicate; a single one is returned as it is.

@@ -1,0 +1,1 @@
+"""Models, one file each; `registry.py` is the table of them."""

@@ -1,0 +1,1 @@
+"""What is wrong or odd in the data, found before any training."""
