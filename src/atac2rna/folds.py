@@ -22,8 +22,8 @@ class Fold:
         cluster: The value of the hold-out column; intervals are resampled over clusters.
         train: Indices of the training samples, ascending.
         test: Indices of the samples that are scored, ascending.
-        withheld: True for genes whose expression no fitted model sees, shape (genes,); these alone are scored then. None
-            when no gene is withheld.
+        withheld: True for genes whose expression no fitted model sees, shape (genes,); these alone are scored then.
+            None when no gene is withheld.
     """
 
     name: str
@@ -100,7 +100,8 @@ def holdout_clusters(column: str, *, columns: Mapping[str, Sequence[str]], group
         if home.setdefault(group, cluster) != cluster:
             raise InputError(
                 f"samples of one group stay on one side of every split; holding out by {column!r} divides group "
-                f"{group!r} ({sample} is in {cluster!r}, others in {home[group]!r}). Hold out by 'group' or correct the columns."
+                f"{group!r} ({sample} is in {cluster!r}, others in {home[group]!r}). "
+                f"Hold out by 'group' or correct the columns."
             )
     return clusters
 

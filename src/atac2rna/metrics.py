@@ -1,7 +1,8 @@
 """Measures of predicted against measured expression: pure functions of arrays, no files.
 
-Throughout, `p` is the prediction, `t` the truth and `m` the gene's mean over the fold's training samples, all log2(TPM + 1)
-and of shape (genes,). Genes where any of the three is NaN are left out. `docs/metrics.md` says why each measure is there.
+Throughout, `p` is the prediction, `t` the truth and `m` the gene's mean over the fold's training samples, all
+log2(TPM + 1) and of shape (genes,). Genes where any of the three is NaN are left out. `docs/metrics.md` says why each
+measure is there.
 """
 
 from collections.abc import Sequence
@@ -186,7 +187,7 @@ def cluster_bootstrap(values: Array, clusters: Sequence[str], groups: Sequence[s
         return Interval(float("nan"), float("nan"), float("nan"), 0)
     names = sorted(set(clusters))
     by_group: dict[tuple[str, str], list[float]] = {}
-    for row in finite:
+    for row in finite.tolist():
         by_group.setdefault((clusters[row], groups[row]), []).append(float(values[row]))
     total, count = np.zeros(len(names)), np.zeros(len(names))
     for (cluster, _), members in sorted(by_group.items()):
