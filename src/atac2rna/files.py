@@ -37,7 +37,7 @@ def read_text_bytes(path: Path, *, what: str) -> bytes:
         what: What is expected there, for the error ("a peak file").
 
     Returns:
-        The decompressed bytes; line ends are as in the file.
+        The decompressed bytes; line ends are as in the file, a UTF-8 byte order mark is dropped.
 
     Raises:
         InputError: If the file is missing, a directory, empty, truncated, or holds something other than text.
@@ -57,7 +57,8 @@ def read_text_bytes(path: Path, *, what: str) -> bytes:
             raise InputError(f"{path}: the gzip stream ends early (a cut download?); fetch the file again.") from None
         except (OSError, isal_zlib.error) as fault:  # type: ignore[misc]
             raise InputError(f"{path}: the gzip stream is damaged ({fault}); fetch the file again.") from None
-    if not raw.strip():
+    raw = raw.removeprefix(b"\xef\xbb\xbf")
+    if not raw or raw.isspace():
         raise InputError(f"{path}: is empty; {what} is expected there.")
     kind = _not_text(raw)
     if kind is not None:
@@ -94,11 +95,20 @@ def checksum(path: Path) -> str:
 def whole_file(path: Path) -> Iterator[Path]:
     """Give a temporary path beside `path` that takes its place when the block ends well and vanishes when it does not.
 
+    A link at `path` stays and what it points to is replaced; a device (`/dev/stdout`) is written as it is.
+
     Raises:
-        InputError: If the folder does not exist and cannot be made.
+        InputError: If there is a folder at `path`, or its folder cannot be made or written.
     """
+    if path.is_dir():
+        raise InputError(f"{path}: is a folder where a file is to be written; choose another output path.")
+    if path.exists() and not path.is_file():
+        yield path
+        return
+    path = path.resolve()
     _make_folder(path.parent)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=path.suffix)
+    with _permission_told(path.parent):
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=path.suffix)
     os.close(handle)
     temporary = Path(name)
     try:
@@ -113,10 +123,18 @@ def whole_file(path: Path) -> Iterator[Path]:
 def whole_folder(path: Path) -> Iterator[Path]:
     """Give a temporary folder beside `path` that takes its place when the block ends well and vanishes if not.
 
-    A folder that was at `path` stays until the new one is complete. The caller decides whether it may be replaced.
+    A folder that was at `path` stays until the new one is complete. The caller decides whether it may be replaced. A
+    link at `path` stays and what it points to is replaced.
+
+    Raises:
+        InputError: If there is a file at `path`, or the folder above it cannot be made or written.
     """
+    path = path.resolve()
+    if path.exists() and not path.is_dir():
+        raise InputError(f"{path}: is a file where a folder is to be written; choose another output path.")
     _make_folder(path.parent)
-    temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
+    with _permission_told(path.parent):
+        temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
     old = temporary.with_name(temporary.name + ".old")
     try:
         yield temporary
@@ -133,11 +151,18 @@ def whole_folder(path: Path) -> Iterator[Path]:
 
 def _make_folder(folder: Path) -> None:
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        with _permission_told(folder):
+            folder.mkdir(parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError):
         raise InputError(f"{folder}: is a file where a folder is needed; choose another output path.") from None
+
+
+@contextmanager
+def _permission_told(folder: Path) -> Iterator[None]:
+    try:
+        yield
     except PermissionError:
-        raise InputError(f"{folder}: cannot be made (permission denied); choose another output path.") from None
+        raise InputError(f"{folder}: cannot be written (permission denied); choose another output path.") from None
 
 
 def _umask() -> int:
