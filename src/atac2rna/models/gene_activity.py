@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scipy.stats import rankdata
 from sklearn.isotonic import IsotonicRegression
 
-from atac2rna.features import GeneActivity as ActivityScore
+from atac2rna.features import gene_activity
 from atac2rna.genome import GeneTable
 from atac2rna.models.base import TrainingSet, training_deltas, training_mean
 from atac2rna.models.settings import ModelSettings
@@ -27,11 +27,12 @@ _KNOTS = 101
 class ActivityRank:
     """Average rank of each gene's activity score within the sample, scaled to 0 to 1, shape (genes,)."""
 
-    score: ActivityScore = ActivityScore()
+    decay: int = 5_000
+    reach: int = 100_000
 
     def __call__(self, peaks: Peaks, genes: GeneTable) -> NDArray[np.float32]:
         """Represent one sample."""
-        score = self.score(peaks, genes)
+        score = gene_activity(peaks, genes, decay=self.decay, reach=self.reach, body=False)
         ranks: NDArray[np.float32] = ((rankdata(score) - 1) / max(score.size - 1, 1)).astype(np.float32)
         return ranks
 

@@ -11,23 +11,25 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from atac2rna.features import WindowAccessibility
+from atac2rna.features import signed_edges, window_accessibility
 from atac2rna.genome import GeneTable
 from atac2rna.models.base import TrainingSet, training_deltas, training_mean
 from atac2rna.models.settings import ModelSettings
 from atac2rna.peaks import Peaks
 
+NEAR_EDGES = signed_edges(0, 250, 500, 1_000, 2_000, 3_500, 5_000, 7_500, 10_000)
+"""Bins that tell samples apart; farther ones add noise only."""
+
 
 @dataclass(frozen=True)
 class KernelRow:
-    """A sample's row: the bins of all genes within `reach` of the TSS, centred and of unit norm, shape (genes * bins,)."""
+    """A sample's row: the bins around the TSS of all genes, centred and of unit norm, shape (genes * bins,)."""
 
-    windows: WindowAccessibility = WindowAccessibility()
-    reach: int = 10_000
+    edges: tuple[int, ...] = NEAR_EDGES
 
     def __call__(self, peaks: Peaks, genes: GeneTable) -> NDArray[np.float32]:
         """Represent one sample."""
-        row = self.windows(peaks, genes)[:, self.windows.within(self.reach)].ravel()
+        row = window_accessibility(peaks, genes, edges=self.edges).ravel()
         row = row - row.mean()
         unit: NDArray[np.float32] = row / max(float(np.linalg.norm(row)), 1e-12)
         return unit

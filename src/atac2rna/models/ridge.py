@@ -7,11 +7,15 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from atac2rna.features import WindowAccessibility
+from atac2rna.features import signed_edges, window_accessibility
 from atac2rna.genome import GeneTable
 from atac2rna.models.base import TrainingSet, training_mean
 from atac2rna.models.settings import ModelSettings
 from atac2rna.peaks import Peaks
+
+_KB = (0, 0.25, 0.5, 1, 2, 3.5, 5, 7.5, 10, 15, 25, 35, 50, 70, 100)
+WINDOW_EDGES = signed_edges(*(round(1_000 * kb) for kb in _KB))
+"""28 bins that widen with the distance from the TSS, to 100 kb either side."""
 
 
 @dataclass(frozen=True)
@@ -21,11 +25,11 @@ class StandardWindow:
     A bin without variation becomes 0.
     """
 
-    windows: WindowAccessibility = WindowAccessibility()
+    edges: tuple[int, ...] = WINDOW_EDGES
 
     def __call__(self, peaks: Peaks, genes: GeneTable) -> NDArray[np.float32]:
         """Represent one sample."""
-        window = self.windows(peaks, genes)
+        window = window_accessibility(peaks, genes, edges=self.edges)
         sd = window.std(axis=0)
         scaled: NDArray[np.float32] = (window - window.mean(axis=0)) / np.where(sd > 0, sd, 1)
         return scaled
