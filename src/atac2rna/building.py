@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
@@ -196,7 +196,11 @@ def refuse_unjoined(sample: SampleData, entry: Entry, manifest: Manifest) -> Non
     rate = sample.record.join_rate
     if not rate < MIN_JOIN_RATE:
         return
-    hint = "They look like gene symbols; name the column of ids by" if sample.record.symbols else "Name the column of ids by"
+    hint = (
+        "They look like gene symbols; name the column of ids by"
+        if sample.record.symbols
+        else "Name the column of ids by"
+    )
     raise InputError(
         f"{manifest.path} line {entry.line}: at least {MIN_JOIN_RATE:.0%} of the gene ids of an expression file are in the "
         f"gene tables; got {rate:.1%} of those of {entry.rna[0]}. {hint} --gene-column, or pass an --annotation with these ids."
@@ -214,7 +218,7 @@ class BuildSettings:
         workers: Files read at a time.
     """
 
-    selection: GeneSelection = GeneSelection()
+    selection: GeneSelection = field(default_factory=GeneSelection)
     gene_column: str | None = None
     value_column: str | None = None
     workers: int = 2
@@ -230,9 +234,7 @@ def read_samples(
     """Read the samples of a manifest in its order, several at a time, a few ahead of the one that is asked for."""
 
     def read(entry: Entry) -> SampleData:
-        return read_sample(
-            entry, reference, gene_column=settings.gene_column, value_column=settings.value_column
-        )
+        return read_sample(entry, reference, gene_column=settings.gene_column, value_column=settings.value_column)
 
     entries = manifest.entries
     with ThreadPoolExecutor(settings.workers) as pool:
@@ -254,7 +256,7 @@ def build_atlas(
     path: Path,
     *,
     annotations: Mapping[str, Path],
-    settings: BuildSettings = BuildSettings(),
+    settings: BuildSettings | None = None,
     mode: WriteMode = "new",
     progress: Callable[[str], None] = lambda _: None,
 ) -> Atlas:
@@ -272,6 +274,7 @@ def build_atlas(
         InputError: If the atlas exists (`new`) or a name is taken (`add`), a file does not hold what it should, or an
             assembly has no gene table. What was at `path` is then as it was.
     """
+    settings = settings or BuildSettings()
     before = _existing(manifest, path, mode)
     held = {} if before is None else before.tables
     needed = [entry.assembly for entry in manifest.entries if entry.assembly not in held]

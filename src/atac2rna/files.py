@@ -5,6 +5,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from gzip import BadGzipFile
 from hashlib import sha256
 from pathlib import Path
 
@@ -12,6 +13,8 @@ from isal import igzip, isal_zlib
 
 from atac2rna.errors import InputError
 
+_GZIP_MAGIC = b"\x1f\x8b"
+_BLOCK = 1 << 22
 _BINARY_KINDS = {
     b"BAM\x01": "a BAM file of reads",
     b"CRAM": "a CRAM file of reads",
@@ -42,28 +45,69 @@ def read_text_bytes(path: Path, *, what: str) -> bytes:
     Raises:
         InputError: If the file is missing, a directory, empty, truncated, or holds something other than text.
     """
-    try:
+    with _told(path, what):
         raw = path.read_bytes()
+        if raw[:2] == _GZIP_MAGIC:
+            raw = igzip.decompress(raw)  # type: ignore[no-untyped-call]
+    raw = raw.removeprefix(b"\xef\xbb\xbf")
+    _refuse_unless_text(path, raw, what=what)
+    return raw
+
+
+def text_lines(path: Path, *, what: str) -> Iterator[bytes]:
+    """Stream the lines of a text file in constant memory, decompressing gzip and bgzip by content, not by suffix.
+
+    For files that may be larger than memory likes (an annotation of a gigabyte); `read_text_bytes` for the rest.
+
+    Args:
+        path: The file.
+        what: What is expected there, for the error ("an annotation").
+
+    Yields:
+        Each line without its line end (Unix or Windows); an end of file after a line end is no further line.
+
+    Raises:
+        InputError: As `read_text_bytes`; a truncated stream is told when its end is reached.
+    """
+    with _told(path, what), path.open("rb") as raw:
+        gzipped = raw.peek(2)[:2] == _GZIP_MAGIC
+        stream = igzip.open(raw, "rb") if gzipped else raw  # type: ignore[no-untyped-call]
+        block = stream.read(_BLOCK)
+        _refuse_unless_text(path, block, what=what)
+        tail = b""
+        while block:
+            lines = (tail + block).split(b"\n")
+            tail = lines.pop()
+            for line in lines:
+                yield line[:-1] if line.endswith(b"\r") else line
+            block = stream.read(_BLOCK)
+        if tail:
+            yield tail[:-1] if tail.endswith(b"\r") else tail
+
+
+@contextmanager
+def _told(path: Path, what: str) -> Iterator[None]:
+    """Turn the ways in which a file can fail to be read into errors that say what to do."""
+    try:
+        yield
     except FileNotFoundError:
         raise InputError(f"{path}: no such file; {what} is expected there.") from None
     except IsADirectoryError:
         raise InputError(f"{path}: is a directory; {what} is expected there.") from None
     except PermissionError:
         raise InputError(f"{path}: may not be read; change its permissions.") from None
-    if raw[:2] == b"\x1f\x8b":
-        try:
-            raw = igzip.decompress(raw)  # type: ignore[no-untyped-call]
-        except EOFError:
-            raise InputError(f"{path}: the gzip stream ends early (a cut download?); fetch the file again.") from None
-        except (OSError, isal_zlib.error) as fault:  # type: ignore[misc]
-            raise InputError(f"{path}: the gzip stream is damaged ({fault}); fetch the file again.") from None
-    raw = raw.removeprefix(b"\xef\xbb\xbf")
+    except EOFError:
+        raise InputError(f"{path}: the gzip stream ends early (a cut download?); fetch the file again.") from None
+    except (BadGzipFile, isal_zlib.error) as fault:  # type: ignore[misc]
+        raise InputError(f"{path}: the gzip stream is damaged ({fault}); fetch the file again.") from None
+
+
+def _refuse_unless_text(path: Path, raw: bytes, *, what: str) -> None:
     if not raw or raw.isspace():
         raise InputError(f"{path}: is empty; {what} is expected there.")
     kind = _not_text(raw)
     if kind is not None:
         raise InputError(f"{path}: looks like {kind}; {what} is expected there.")
-    return raw
 
 
 def _not_text(raw: bytes) -> str | None:

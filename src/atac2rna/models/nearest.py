@@ -49,5 +49,6 @@ class Nearest:
 def _unit_rows(rows: NDArray[np.float32]) -> NDArray[np.float32]:
     """Scale every row to unit norm, so that the largest dot product is the largest cosine; a zero row stays."""
     norm = np.linalg.norm(rows, axis=1, keepdims=True)
-    unit: NDArray[np.float32] = rows / np.where(norm > 0, norm, 1).astype(np.float32)
+    norm[norm == 0] = 1
+    unit: NDArray[np.float32] = rows / norm
     return unit
