@@ -91,6 +91,19 @@ def test_a_folder_with_files_is_left_alone(tmp_path: Path) -> None:
     assert (tmp_path / "mine").read_text() == "x"
 
 
+def test_settings_that_cannot_be_are_refused() -> None:
+    with pytest.raises(ValueError, match="two genes or more; got genes=20 on chromosomes=22"):
+        SimulationSettings(genes=20, chromosomes=22)
+
+
+@pytest.mark.parametrize(
+    "sparse", [{"enhancers_per_gene": 0, "decoys_per_gene": 0, "random_peaks": 0}, {"samples_per_lineage": 1}]
+)
+def test_sparse_settings_work(tmp_path: Path, sparse: dict[str, int]) -> None:
+    simulation = simulate(tmp_path, SimulationSettings(genes=30, chromosomes=15, lineages=2).model_copy(update=sparse))
+    assert sheet(simulation).height == 2 * simulation.settings.samples_per_lineage
+
+
 def test_the_sheets_keep_the_contract(small: Simulation) -> None:
     samples = sheet(small)
     assert samples.columns == ["sample", "atac", "rna", "assembly", "lineage", "group", "dataset", "donor"]

@@ -1,6 +1,8 @@
 """Settings of a simulated atlas."""
 
-from pydantic import BaseModel, ConfigDict, Field
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 
 class SimulationSettings(BaseModel):
@@ -36,3 +38,12 @@ class SimulationSettings(BaseModel):
     batch: float = Field(default=0.4, ge=0, description="Sd of a gene's offset between the two RNA pipelines.")
     expression_noise: float = Field(default=0.3, ge=0, description="Sd of a gene's expression in one sample.")
     rna_reads: int = Field(default=2_000_000, ge=0, description="Reads of a library; 0: no counting noise.")
+
+    @model_validator(mode="after")
+    def _every_chromosome_has_genes(self) -> Self:
+        if self.genes < 2 * self.chromosomes:
+            raise ValueError(
+                f"a chromosome has two genes or more; got genes={self.genes} on chromosomes={self.chromosomes}. "
+                "Ask for more genes or fewer chromosomes."
+            )
+        return self
