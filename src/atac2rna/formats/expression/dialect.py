@@ -127,7 +127,7 @@ def recognise(table: Table, *, gene_column: str | None, value_column: str | None
     ids = gene if isoform is None else isoform
     if ids is None:
         raise InputError(_no_gene_ids(table))
-    dialect: Dialect = "two-column" if table.width == 2 else "table"
+    dialect: Dialect = "gct" if table.dims is not None else "two-column" if table.width == 2 else "table"
     return Layout(
         next((known for known, signature in _SIGNATURES.items() if signature <= set(names)), dialect),
         ids,

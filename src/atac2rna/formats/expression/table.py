@@ -6,13 +6,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 
 from atac2rna.errors import InputError
 from atac2rna.files import read_text_bytes
 
 _MISSING = {"na", "n/a", "nan", "-nan", "null", "none", "inf", "-inf", "+inf", "infinity"}
-_QUOTED = re.compile(rb'"(?:[^"\n]|"")*"')
 _ENSEMBL_ID = re.compile(r"^ENS[A-Z]*[GT]R?\d")
 _ID_NAME = re.compile(
     r"(?:ensembl[ _.-]?)?(?:gene|target|transcript|tracking|feature)?[ _.-]?(?:stable )?(?:ids?|name|symbol)?",
@@ -89,20 +89,20 @@ def read_table(path: Path, *, what: str) -> Table:
     """Read a table of text: tabs, commas, semicolons or single spaces; gzip, byte-order mark, any line ends, quotes.
 
     Comment lines (`#`) may stand at the head, a header of one field less than the rows (as R writes row names) gets
-    an empty first name, and the two lines before the header of a GCT file are understood. Quotes enclose fields if
-    they are balanced on every line; otherwise they are characters like any other.
+    an empty first name, and the two lines before the header of a GCT file are understood. Quotes either enclose whole
+    fields or, where they enclose none, are characters like any other (`3" end`).
 
     Args:
         path: The file.
         what: What is expected there, for errors ("a gene expression table").
 
     Raises:
-        InputError: If the file cannot be read as text, has no rows, one column only, or rows of unequal length.
+        InputError: If the file cannot be read as text, has no rows, one column only, rows of unequal length, or
+            quotes of both kinds.
     """
     text = read_text_bytes(path, what=what).removeprefix(b"\xef\xbb\xbf")
     if b"\r" in text:
         text = text.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-    quoted = b'"' in text and b'"' not in _QUOTED.sub(b"", text)
     comments, start, first = _skip_comments(text)
     dims = None
     if comments and _GCT.match(comments[0]):
@@ -111,6 +111,7 @@ def read_table(path: Path, *, what: str) -> Table:
     if not lines:
         raise InputError(f"{path}: holds comments only; {what} is expected there.")
     separator = _separator(lines)
+    quoted = _is_quoted(path, text, start, separator)
     heads = [_fields(line, separator, quoted) for line in lines]
     if max(map(len, heads)) < 2:
         raise InputError(f"{path} line {first}: {what} has at least two columns; got one. Separate columns by tabs.")
@@ -218,17 +219,39 @@ def _is_value(field: str) -> bool:
     return True
 
 
+def _enclosed(separator: str) -> re.Pattern[bytes]:
+    """Match a field in quotes: from a delimiter or line end to the next, quotes inside doubled."""
+    edge = re.escape(separator).encode() + rb"\n"
+    return re.compile(rb'(?<![^%b])"(?:[^"\n]|"")*"(?![^%b])' % (edge, edge))
+
+
+def _is_quoted(path: Path, text: bytes, start: int, separator: str) -> bool:
+    """Tell whether quotes enclose fields; refuse them where some do and others stand inside a field."""
+    if text.find(b'"', start) < 0:
+        return False
+    rest, enclosed = _enclosed(separator).subn(b"", text[start:])
+    loose = rest.find(b'"')
+    if enclosed and loose >= 0:
+        line = text.count(b"\n", 0, start) + rest.count(b"\n", 0, loose) + 1
+        raise InputError(
+            f"{path} line {line}: quotes enclose fields of this table; one stands alone or inside a field. Remove it."
+        )
+    return enclosed > 0
+
+
 def _refuse_ragged(table: Table) -> None:
-    """Refuse rows of another number of fields than the header: counted at once, looked for only if one is wrong."""
-    separator = table.separator.encode()
-    body = _QUOTED.sub(b"", table.body) if table.quoted else table.body
-    if body.count(separator) == table.rows * (table.width - 1):
+    """Refuse rows of another number of fields than the header has."""
+    body = _enclosed(table.separator).sub(b"", table.body) if table.quoted else table.body
+    characters = np.frombuffer(body, dtype=np.uint8)
+    separators = np.flatnonzero(characters == ord(table.separator))
+    ends = np.flatnonzero(characters == ord("\n"))
+    counts = np.diff(np.searchsorted(separators, ends), prepend=0) + 1
+    wrong = np.flatnonzero(counts != table.width)
+    if wrong.size == 0:
         return
-    counts = [line.count(separator) + 1 for line in body.split(b"\n")[:-1]]
-    wrong = [row for row, count in enumerate(counts) if count != table.width]
     last = " The file ends there: a cut download?" if wrong[0] == table.rows - 1 else ""
     raise InputError(
-        f"{table.path} line {table.line_of(wrong[0])}: every row has as many fields as the "
+        f"{table.path} line {table.line_of(int(wrong[0]))}: every row has as many fields as the "
         f"{'first' if table.header is None else 'header'}, {table.width}; got {counts[wrong[0]]} "
-        f"({len(wrong)} of {table.rows} rows differ).{last}"
+        f"({wrong.size:,} of {table.rows:,} rows differ).{last}"
     )
