@@ -75,17 +75,8 @@ def per_gene_bars(
     grid = figure.subplots(rows, 1, squeeze=False, sharey=True)
     for i, axes in enumerate(grid[:, 0]):
         part = slice(i * width, min((i + 1) * width, count))
-        x = np.arange(part.stop - part.start)
-        bars, dots, ticks = columns[:, part]
-        known = np.isfinite(bars)
-        axes.bar(x[known], bars[known], width=0.8, color=PALE, label="measured")
-        _mark(axes, x, np.where(known, np.nan, 0.0), "x", ALARM, "no measurement")
-        _mark(axes, x, ticks, "_", INK, "mean of training samples")
-        _mark(axes, x, dots, "o", model_colour(model), f"predicted ({model})")
-        axes.set_xticks(x, gene_names[part], rotation=90, fontsize=6.5, fontstyle="italic")
-        axes.tick_params(axis="x", length=0, pad=2)
+        _draw_genes(axes, gene_names[part], columns[:, part], model)
         axes.set_xlim(-0.7, width - 0.3)
-        axes.set_ylabel(UNIT)
     set_title(figure, title)
     legend_below(figure, list(grid[:, 0]))
     return figure
@@ -164,6 +155,20 @@ def scatter_grid(panels: Sequence[ScatterPanel], *, model: str, most: int = 30) 
     figure.supxlabel(f"{UNIT}, measured", fontsize=8)
     figure.supylabel(f"{UNIT}, predicted", fontsize=8)
     return figure
+
+
+def _draw_genes(axes: Axes, names: Sequence[str], columns: Floats, model: str) -> None:
+    """Draw one row of `per_gene_bars`; `columns` are measured, predicted, baseline, shape (3, genes)."""
+    x = np.arange(len(names))
+    bars, dots, ticks = columns
+    known = np.isfinite(bars)
+    axes.bar(x[known], bars[known], width=0.8, color=PALE, label="measured")
+    _mark(axes, x, np.where(known, np.nan, 0.0), "x", ALARM, "no measurement")
+    _mark(axes, x, ticks, "_", INK, "mean of training samples")
+    _mark(axes, x, dots, "o", model_colour(model), f"predicted ({model})")
+    axes.set_xticks(x, names, rotation=90, fontsize=6.5, fontstyle="italic")
+    axes.tick_params(axis="x", length=0, pad=2)
+    axes.set_ylabel(UNIT)
 
 
 def _as_column(values: Floats, count: int) -> Floats:

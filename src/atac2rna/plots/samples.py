@@ -1,6 +1,6 @@
 """Samples beside one another: similarity and quality."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from textwrap import fill
 from typing import Final
 
@@ -106,14 +106,19 @@ def qc_overview(table: pl.DataFrame) -> Figure:
     for label, row in zip(grid[0].get_yticklabels(), rows, strict=True):
         label.set_color(ALARM if row in flagged else INK)
     grid[0].set_ylim(len(names) - 0.5, -0.5)
+    _explain_colours(figure, colours, flagged=bool(flagged))
+    set_title(figure, title)
+    return figure
+
+
+def _explain_colours(figure: Figure, colours: Mapping[str, str], *, flagged: bool) -> None:
+    """Write the legend of `qc_overview`."""
     handles: list[Artist] = [
         Line2D([], [], marker="o", linestyle="", color=c, markersize=4, label=d) for d, c in colours.items()
     ]
-    handles += [Patch(color=ALARM, alpha=0.12, label="flagged")] * bool(flagged)
+    handles += [Patch(color=ALARM, alpha=0.12, label="flagged")] * flagged
     if handles:
         figure.legend(handles=handles, loc="outside lower left", ncols=max(1, int(figure.get_figwidth() / 1.9)))
-    set_title(figure, title)
-    return figure
 
 
 def _draw_measure(axes: Axes, x: Floats, colours: Sequence[str] | str) -> None:
