@@ -69,6 +69,8 @@ STYLE: Final = {
     "ytick.minor.size": 0,
     "axes.axisbelow": True,
     "figure.constrained_layout.use": True,
+    # Widths of letters depend on the resolution: the layout is made at the one that is written.
+    "figure.dpi": 150,
     # Names of samples and genes are shown as they are, a dollar sign in them too.
     "text.parse_math": False,
     "svg.hashsalt": "atac2rna",
@@ -95,7 +97,7 @@ def save_figure(figure: Figure, stem: Path) -> tuple[Path, Path]:
     figure.set_layout_engine("none")
     for path, drop in zip(paths, ("Software", "Date"), strict=True):
         with whole_file(path) as temporary:
-            figure.savefig(temporary, format=path.suffix[1:], dpi=150, metadata={drop: None})
+            figure.savefig(temporary, format=path.suffix[1:], dpi="figure", metadata={drop: None})
     return paths
 
 
