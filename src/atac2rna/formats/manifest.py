@@ -189,3 +189,11 @@ def _refuse_missing(path: Path, entries: list[Entry]) -> None:
             f"{path} line {entry.line}: the files of a sample exist; {file} of sample {entry.sample!r} {kind} "
             f"({len(missing)} of {len(named)} files are missing). Paths are relative to the folder of the manifest."
         )
+
+
+def is_manifest(path: Path) -> bool:
+    """Tell whether a file begins with the header of a samples.tsv: a first line with a column `sample`."""
+    text = read_text_bytes(path, what="a samples.tsv or peak file")
+    lines = (line for line in text.splitlines() if line.strip() and not line.startswith(b"#"))
+    fields = next(lines, b"").decode("utf-8", "replace").replace(",", "\t").split("\t")
+    return "sample" in (field.strip().strip('"') for field in fields)

@@ -1,0 +1,215 @@
+"""Checks of an atlas, or of the files of a samples.tsv, by all rules of `quality`."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from atac2rna.annotations import cached_annotation
+from atac2rna.atlas import Atlas, SampleData, SampleRecord, write_findings
+from atac2rna.building import BuildSettings, GeneReference, read_reference, read_sample
+from atac2rna.errors import InputError
+from atac2rna.formats.annotation import read_annotation
+from atac2rna.formats.manifest import Entry, Manifest, is_manifest, read_manifest
+from atac2rna.formats.matrices import find_gene_file, holds_matrices, read_region_genes, read_seed_matrices
+from atac2rna.genome import GeneTable, canonical_assembly
+from atac2rna.peaks import Peaks
+from atac2rna.quality.cohort import CheckInput
+from atac2rna.quality.finding import Finding, by_severity
+from atac2rna.quality.matrices import find_matrix_problems
+from atac2rna.quality.samples import find_problems
+
+COMMON_ASSEMBLIES = ("hg38", "hg19", "mm10", "mm39")
+"""Assemblies whose cached gene tables, where there are any, are tried on every sample."""
+
+
+class _AtlasPeaks(Sequence[Peaks]):
+    """The peaks of an atlas' samples, read one at a time."""
+
+    def __init__(self, atlas: Atlas) -> None:
+        self._atlas = atlas
+
+    def __len__(self) -> int:
+        return len(self._atlas.samples)
+
+    def __getitem__(self, index: int) -> Peaks:  # type: ignore[override]
+        return self._atlas.peaks(self._atlas.samples[index].name)
+
+
+def check_atlas(atlas: Atlas, *, annotations: Mapping[str, Path] | None = None, seed: int = 0) -> list[Finding]:
+    """Check the samples of an atlas.
+
+    Args:
+        atlas: The atlas.
+        annotations: Further gene annotations by assembly, to be tried on samples whose assembly is in doubt.
+        seed: Seed of the bootstrap.
+
+    Returns:
+        Findings, errors first.
+    """
+    tables = {**_further_tables(annotations or {}, known=atlas.tables), **atlas.tables}
+    tpm = atlas.raw_tpm([record.name for record in atlas.samples])
+    return find_problems(_check_input(atlas.samples, _AtlasPeaks(atlas), tpm, tables, atlas.axis), seed=seed)
+
+
+def check_built(atlas: Atlas) -> list[Finding]:
+    """Check a new atlas and store the findings in it."""
+    findings = check_atlas(atlas)
+    write_findings(atlas.path, [asdict(finding) for finding in findings])
+    return findings
+
+
+def check_samples(
+    manifest: Manifest,
+    *,
+    annotations: Mapping[str, Path],
+    settings: BuildSettings,
+    progress: Callable[[str], None] = lambda _: None,
+    seed: int = 0,
+) -> list[Finding]:
+    """Check the files of a manifest without building anything; a file that cannot be read is a finding, too.
+
+    Args:
+        manifest: The samples.
+        annotations: Annotation file by assembly; assemblies without one are looked for in the cache.
+        settings: How expression files are read.
+        progress: Told of every sample read.
+        seed: Seed of the bootstrap.
+
+    Returns:
+        Findings, errors first.
+    """
+    reference = read_reference([entry.assembly for entry in manifest.entries], annotations)
+    samples: list[SampleData] = []
+    unreadable: list[Finding] = []
+    for entry in manifest.entries:
+        try:
+            samples.append(
+                read_sample(entry, reference, gene_column=settings.gene_column, value_column=settings.value_column)
+            )
+        except InputError as fault:
+            unreadable.append(
+                Finding("error", "unreadable", entry.sample, "", str(fault), f"Mend line {entry.line} of {manifest.path}.")
+            )
+        progress(f"read {entry.sample}")
+    if not samples:
+        return unreadable
+    return by_severity([*unreadable, *_check_read(samples, reference, seed=seed)])
+
+
+def _check_read(samples: Sequence[SampleData], reference: GeneReference, *, seed: int) -> list[Finding]:
+    axis = tuple(dict.fromkeys(gene for table in reference.tables.values() for gene in table.gene_ids))
+    tpm = np.full((len(samples), len(axis)), np.nan, dtype=np.float32)
+    for row, sample in enumerate(samples):
+        if sample.tpm is not None:
+            tpm[row] = [sample.tpm.get(gene, np.nan) for gene in axis]
+    tables = {**_further_tables({}, known=reference.tables), **reference.tables}
+    records, peaks = [sample.record for sample in samples], [sample.peaks for sample in samples]
+    return find_problems(_check_input(records, peaks, tpm, tables, axis), seed=seed)
+
+
+def _further_tables(annotations: Mapping[str, Path], *, known: Mapping[str, GeneTable]) -> dict[str, GeneTable]:
+    """Read the annotations given, and those of common assemblies that the cache holds, leaving out what is known."""
+    cached = {name: path for name in COMMON_ASSEMBLIES if (path := cached_annotation(name)) is not None}
+    files = {name: path for name, path in {**cached, **annotations}.items() if name not in known}
+    return {name: read_annotation(path, assembly=name) for name, path in files.items()}
+
+
+def _check_input(
+    records: Sequence[SampleRecord],
+    peaks: Sequence[Peaks],
+    tpm: NDArray[np.float32],
+    tables: Mapping[str, GeneTable],
+    axis: tuple[str, ...],
+) -> CheckInput:
+    names = dict.fromkeys(name for record in records for name in record.columns)
+    return CheckInput(
+        samples=tuple(record.name for record in records),
+        peaks=peaks,
+        assemblies=tuple(record.assembly for record in records),
+        genes=tables,
+        gene_ids=axis,
+        tpm=tpm,
+        tpm_sums_file=np.array([record.rna_sum for record in records]),
+        join_rate=np.array([record.join_rate for record in records]),
+        symbols=np.array([record.symbols for record in records]),
+        peak_naming=tuple(record.peak_naming for record in records),
+        atac_checksums=tuple(tuple(source.sha256 for source in record.atac) for record in records),
+        rna_checksums=tuple(tuple(source.sha256 for source in record.rna) for record in records),
+        columns={name: tuple(record.columns.get(name, "") for record in records) for name in names},
+    )
+
+
+@dataclass(frozen=True)
+class Target:
+    """What `atac2rna check` was pointed at.
+
+    Attributes:
+        paths: An atlas, a samples.tsv, a folder of headerless matrices (one path), or peak files.
+        assembly: Assembly of peak files.
+        annotations: Annotation file by assembly.
+    """
+
+    paths: tuple[Path, ...]
+    assembly: str | None
+    annotations: Mapping[str, Path]
+
+
+def check_target(
+    target: Target,
+    *,
+    settings: BuildSettings,
+    progress: Callable[[str], None] = lambda _: None,
+    seed: int = 0,
+) -> list[Finding]:
+    """Check whatever the paths are: an atlas and a matrix folder by what is in them, a manifest by its header.
+
+    Raises:
+        InputError: If a path is none of these, or several are given that are not all peak files.
+    """
+    first = target.paths[0]
+    if len(target.paths) == 1 and first.is_dir():
+        if holds_matrices(first):
+            return check_matrices(first)
+        progress("open atlas")
+        return check_atlas(Atlas(first), annotations=target.annotations, seed=seed)
+    if len(target.paths) == 1 and is_manifest(first):
+        return check_samples(
+            read_manifest(first), annotations=target.annotations, settings=settings, progress=progress, seed=seed
+        )
+    return check_peaks(target, progress=progress, seed=seed)
+
+
+def check_matrices(folder: Path) -> list[Finding]:
+    """Check the headerless matrices of a folder, with its gene table if there is one."""
+    genes = find_gene_file(folder)
+    return by_severity(find_matrix_problems(read_seed_matrices(folder), None if genes is None else read_region_genes(genes)))
+
+
+def check_peaks(target: Target, *, progress: Callable[[str], None] = lambda _: None, seed: int = 0) -> list[Finding]:
+    """Check peak files by themselves.
+
+    Raises:
+        InputError: If the assembly is not given, or has no gene table.
+    """
+    folders = [path for path in target.paths if path.is_dir()]
+    if folders:
+        raise InputError(f"{folders[0]}: an atlas or a folder is checked alone; got {len(target.paths)} paths.")
+    if target.assembly is None:
+        raise InputError(
+            f"{target.paths[0]}: peak files are checked against an assembly; got none. Pass --assembly hg38, and "
+            "--annotation hg38=FILE where its genes are not cached."
+        )
+    assembly = canonical_assembly(target.assembly)
+    entries = tuple(
+        Entry(sample=path.name, atac=(path,), rna=(), assembly=assembly, columns={}, line=number)
+        for number, path in enumerate(target.paths, 1)
+    )
+    reference = read_reference([assembly], target.annotations)
+    samples = []
+    for entry in entries:
+        samples.append(read_sample(entry, reference))
+        progress(f"read {entry.sample}")
+    return _check_read(samples, reference, seed=seed)

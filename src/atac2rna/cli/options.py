@@ -1,0 +1,58 @@
+"""Options that several commands share, and how their text is read."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from atac2rna.errors import InputError
+from atac2rna.genome import canonical_assembly
+
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print results and errors only.")]
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Tell every step, also when piped.")]
+Seed = Annotated[int, typer.Option("--seed", help="Seed of whatever is random; equal seeds give equal results.")]
+Workers = Annotated[int, typer.Option("--workers", min=1, help="Files read at a time.")]
+Annotations = Annotated[
+    list[str],
+    typer.Option(
+        "--annotation",
+        metavar="ASSEMBLY=FILE",
+        help="Gene annotation of an assembly: GTF, GFF3, BioMart export or gene table. Repeat for several assemblies.",
+    ),
+]
+Settings = Annotated[
+    list[str], typer.Option("--set", metavar="KEY=VALUE", help="A setting of the model. Repeat for several.")
+]
+
+
+def parse_annotations(values: Sequence[str]) -> dict[str, Path]:
+    """Read `ASSEMBLY=FILE` options into files by canonical assembly."""
+    files: dict[str, Path] = {}
+    for value in values:
+        assembly, sign, path = value.partition("=")
+        if not (assembly and sign and path):
+            raise InputError(f"an annotation is ASSEMBLY=FILE; got --annotation {value!r}. Write hg38=genes.gtf.gz.")
+        name = canonical_assembly(assembly)
+        if name in files:
+            raise InputError(f"an assembly has one annotation; --annotation names {name!r} twice. Leave one out.")
+        if not Path(path).expanduser().is_file():
+            raise InputError(f"{path}: no such file; --annotation {assembly} names a GTF, GFF3, BioMart or gene table.")
+        files[name] = Path(path).expanduser()
+    return files
+
+
+def parse_settings(values: Sequence[str]) -> dict[str, Any]:
+    """Read `KEY=VALUE` options; values as in TOML where they are TOML (numbers, true, false), else as text."""
+    import tomllib
+
+    settings: dict[str, Any] = {}
+    for value in values:
+        key, sign, text = value.partition("=")
+        if not (key and sign):
+            raise InputError(f"a setting is KEY=VALUE; got --set {value!r}. Write penalty=10.")
+        try:
+            settings[key] = tomllib.loads(f"value = {text}")["value"]
+        except tomllib.TOMLDecodeError:
+            settings[key] = text
+    return settings
