@@ -5,6 +5,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from gzip import BadGzipFile
 from hashlib import sha256
 from pathlib import Path
 
@@ -12,6 +13,8 @@ from isal import igzip, isal_zlib
 
 from atac2rna.errors import InputError
 
+_GZIP_MAGIC = b"\x1f\x8b"
+_BLOCK = 1 << 22
 _BINARY_KINDS = {
     b"BAM\x01": "a BAM file of reads",
     b"CRAM": "a CRAM file of reads",
@@ -37,32 +40,74 @@ def read_text_bytes(path: Path, *, what: str) -> bytes:
         what: What is expected there, for the error ("a peak file").
 
     Returns:
-        The decompressed bytes; line ends are as in the file.
+        The decompressed bytes; line ends are as in the file, a UTF-8 byte order mark is dropped.
 
     Raises:
         InputError: If the file is missing, a directory, empty, truncated, or holds something other than text.
     """
-    try:
+    with _told(path, what):
         raw = path.read_bytes()
+        if raw[:2] == _GZIP_MAGIC:
+            raw = igzip.decompress(raw)  # type: ignore[no-untyped-call]
+    raw = raw.removeprefix(b"\xef\xbb\xbf")
+    _refuse_unless_text(path, raw, what=what)
+    return raw
+
+
+def text_lines(path: Path, *, what: str) -> Iterator[bytes]:
+    """Stream the lines of a text file in constant memory, decompressing gzip and bgzip by content, not by suffix.
+
+    For files that may be larger than memory likes (an annotation of a gigabyte); `read_text_bytes` for the rest.
+
+    Args:
+        path: The file.
+        what: What is expected there, for the error ("an annotation").
+
+    Yields:
+        Each line without its line end (Unix or Windows); an end of file after a line end is no further line.
+
+    Raises:
+        InputError: As `read_text_bytes`; a truncated stream is told when its end is reached.
+    """
+    with _told(path, what), path.open("rb") as raw:
+        gzipped = raw.peek(2)[:2] == _GZIP_MAGIC
+        stream = igzip.open(raw, "rb") if gzipped else raw  # type: ignore[no-untyped-call]
+        block = stream.read(_BLOCK)
+        _refuse_unless_text(path, block, what=what)
+        tail = b""
+        while block:
+            lines = (tail + block).split(b"\n")
+            tail = lines.pop()
+            for line in lines:
+                yield line[:-1] if line.endswith(b"\r") else line
+            block = stream.read(_BLOCK)
+        if tail:
+            yield tail[:-1] if tail.endswith(b"\r") else tail
+
+
+@contextmanager
+def _told(path: Path, what: str) -> Iterator[None]:
+    """Turn the ways in which a file can fail to be read into errors that say what to do."""
+    try:
+        yield
     except FileNotFoundError:
         raise InputError(f"{path}: no such file; {what} is expected there.") from None
     except IsADirectoryError:
         raise InputError(f"{path}: is a directory; {what} is expected there.") from None
     except PermissionError:
         raise InputError(f"{path}: may not be read; change its permissions.") from None
-    if raw[:2] == b"\x1f\x8b":
-        try:
-            raw = igzip.decompress(raw)  # type: ignore[no-untyped-call]
-        except EOFError:
-            raise InputError(f"{path}: the gzip stream ends early (a cut download?); fetch the file again.") from None
-        except (OSError, isal_zlib.error) as fault:  # type: ignore[misc]
-            raise InputError(f"{path}: the gzip stream is damaged ({fault}); fetch the file again.") from None
-    if not raw.strip():
+    except EOFError:
+        raise InputError(f"{path}: the gzip stream ends early (a cut download?); fetch the file again.") from None
+    except (BadGzipFile, isal_zlib.error) as fault:  # type: ignore[misc]
+        raise InputError(f"{path}: the gzip stream is damaged ({fault}); fetch the file again.") from None
+
+
+def _refuse_unless_text(path: Path, raw: bytes, *, what: str) -> None:
+    if not raw or raw.isspace():
         raise InputError(f"{path}: is empty; {what} is expected there.")
     kind = _not_text(raw)
     if kind is not None:
         raise InputError(f"{path}: looks like {kind}; {what} is expected there.")
-    return raw
 
 
 def _not_text(raw: bytes) -> str | None:
@@ -94,11 +139,20 @@ def checksum(path: Path) -> str:
 def whole_file(path: Path) -> Iterator[Path]:
     """Give a temporary path beside `path` that takes its place when the block ends well and vanishes when it does not.
 
+    A link at `path` stays and what it points to is replaced; a device (`/dev/stdout`) is written as it is.
+
     Raises:
-        InputError: If the folder does not exist and cannot be made.
+        InputError: If there is a folder at `path`, or its folder cannot be made or written.
     """
+    if path.is_dir():
+        raise InputError(f"{path}: is a folder where a file is to be written; choose another output path.")
+    if path.exists() and not path.is_file():
+        yield path
+        return
+    path = path.resolve()
     _make_folder(path.parent)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=path.suffix)
+    with _permission_told(path.parent):
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=path.suffix)
     os.close(handle)
     temporary = Path(name)
     try:
@@ -113,10 +167,18 @@ def whole_file(path: Path) -> Iterator[Path]:
 def whole_folder(path: Path) -> Iterator[Path]:
     """Give a temporary folder beside `path` that takes its place when the block ends well and vanishes if not.
 
-    A folder that was at `path` stays until the new one is complete. The caller decides whether it may be replaced.
+    A folder that was at `path` stays until the new one is complete. The caller decides whether it may be replaced. A
+    link at `path` stays and what it points to is replaced.
+
+    Raises:
+        InputError: If there is a file at `path`, or the folder above it cannot be made or written.
     """
+    path = path.resolve()
+    if path.exists() and not path.is_dir():
+        raise InputError(f"{path}: is a file where a folder is to be written; choose another output path.")
     _make_folder(path.parent)
-    temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
+    with _permission_told(path.parent):
+        temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
     old = temporary.with_name(temporary.name + ".old")
     try:
         yield temporary
@@ -133,11 +195,18 @@ def whole_folder(path: Path) -> Iterator[Path]:
 
 def _make_folder(folder: Path) -> None:
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        with _permission_told(folder):
+            folder.mkdir(parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError):
         raise InputError(f"{folder}: is a file where a folder is needed; choose another output path.") from None
+
+
+@contextmanager
+def _permission_told(folder: Path) -> Iterator[None]:
+    try:
+        yield
     except PermissionError:
-        raise InputError(f"{folder}: cannot be made (permission denied); choose another output path.") from None
+        raise InputError(f"{folder}: cannot be written (permission denied); choose another output path.") from None
 
 
 def _umask() -> int:

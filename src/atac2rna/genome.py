@@ -22,8 +22,9 @@ _REFSEQ_MOUSE = {f"NC_{i + 66:06d}": f"chr{i}" for i in range(1, 20)} | {
     "NC_000087": "chrY",
     "NC_005089": "chrM",
 }
-_REFSEQ = _REFSEQ_HUMAN | _REFSEQ_MOUSE
-_BARE = re.compile(r"^(?:[1-9]\d?|[XYMWZ]|MT|X|Y)$", re.IGNORECASE)
+_REFSEQ_CHM13 = {f"NC_{i + 60924:06d}": f"chr{i}" for i in range(1, 23)} | {"NC_060947": "chrX", "NC_060948": "chrY"}
+_REFSEQ = _REFSEQ_HUMAN | _REFSEQ_CHM13 | _REFSEQ_MOUSE
+_BARE = re.compile(r"(?:[1-9]\d?|[XYMWZ]|MT)", re.IGNORECASE)
 _ASSEMBLY_ALIASES = {
     "grch38": "hg38",
     "hg38": "hg38",
@@ -51,7 +52,7 @@ def canonical_chrom(name: str) -> str:
     if name.startswith("NC_"):
         return _REFSEQ.get(name.partition(".")[0], name)
     bare = name[3:] if name[:3].lower() == "chr" else name
-    if _BARE.match(bare):
+    if _BARE.fullmatch(bare):
         bare = bare.upper()
         return "chrM" if bare in ("M", "MT") else f"chr{bare}"
     return name
@@ -59,7 +60,7 @@ def canonical_chrom(name: str) -> str:
 
 def is_standard_chrom(name: str) -> bool:
     """Tell whether a canonical name is a nuclear chromosome (`chr1`, `chrX`), not `chrM` or a scaffold."""
-    return name.startswith("chr") and _BARE.match(name[3:]) is not None and name != "chrM"
+    return name.startswith("chr") and _BARE.fullmatch(name[3:]) is not None and name != "chrM"
 
 
 def chrom_sort_key(name: str) -> tuple[int, int, str]:
@@ -104,9 +105,11 @@ GENE_SCHEMA: dict[str, pl.DataType] = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class GeneTable:
     """Genes of one assembly, in a fixed order.
+
+    Two objects are equal only if they are the same object; `fingerprint` compares tables.
 
     Attributes:
         assembly: Canonical assembly name (`hg38`).
@@ -122,6 +125,8 @@ class GeneTable:
         """Hold the invariants above."""
         if dict(self.frame.schema) != GENE_SCHEMA:
             raise ValueError(f"a gene table has the columns {list(GENE_SCHEMA)}; got {self.frame.schema}")
+        if not self.frame["strand"].is_in(["+", "-"]).all() or self.frame["strand"].null_count():
+            raise ValueError(f"the strand of a gene is + or -; got {self.frame['strand'].unique().to_list()}")
         repeated = self.frame.filter(self.frame["gene_id"].is_duplicated())
         if repeated.height:
             raise InputError(
@@ -137,6 +142,16 @@ class GeneTable:
     def gene_ids(self) -> tuple[str, ...]:
         """Ids without version, in table order."""
         return tuple(self.frame["gene_id"].to_list())
+
+    @cached_property
+    def chroms(self) -> tuple[str, ...]:
+        """Chromosomes with a gene, in natural order."""
+        return sorted_chroms(self.frame["chrom"].unique().to_list())
+
+    @cached_property
+    def chrom(self) -> NDArray[np.int16]:
+        """Index into `chroms`, shape (genes,)."""
+        return self.frame["chrom"].cast(pl.Enum(self.chroms)).to_physical().to_numpy().astype(np.int16)
 
     @cached_property
     def forward(self) -> NDArray[np.bool_]:

@@ -9,9 +9,11 @@ from numpy.typing import NDArray
 from atac2rna.genome import sorted_chroms
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Peaks:
     """One sample's peaks, 0-based half-open, sorted by chromosome (natural order), start, end, summit.
+
+    Two objects are equal only if they are the same object.
 
     Attributes:
         chroms: Canonical chromosome names in natural order.
@@ -78,6 +80,8 @@ class Peaks:
             return self
         new = np.ones(len(self), dtype=bool)
         new[1:] = (np.diff(self.chrom) != 0) | (np.diff(self.start) != 0) | (np.diff(self.end) != 0)
+        if new.all():
+            return self
         interval = np.cumsum(new) - 1
         # Within an interval the highest signal comes first; ties go to the leftmost summit.
         order = np.lexsort((np.arange(len(self)), -self.signal, interval))
@@ -109,14 +113,13 @@ def make_peaks(
     Returns:
         The peaks, sorted; names without a peak are dropped.
     """
-    count = start.size
-    names = sorted_chroms(chrom_names[i] for i in np.unique(chrom))
+    names = sorted_chroms(chrom_names[i] for i in np.flatnonzero(np.bincount(chrom, minlength=len(chrom_names))))
     rank = {name: i for i, name in enumerate(names)}
     codes = np.array([rank.get(name, -1) for name in chrom_names], dtype=np.int16)[chrom]
-    summit = np.full(count, -1) if summit is None else summit
-    signal = np.ones(count) if signal is None else signal
-    score = np.zeros(count) if score is None else score
-    order = np.lexsort((summit, end, start, codes))
+    summit = np.full(start.size, -1) if summit is None else summit
+    signal = np.ones(start.size) if signal is None else signal
+    score = np.zeros(start.size) if score is None else score
+    order = _sorting_order(codes, start, end, summit)
     return Peaks(
         names,
         codes[order],
@@ -128,6 +131,30 @@ def make_peaks(
     )
 
 
+def _sorting_order(
+    chrom: NDArray[np.int16], start: NDArray[np.integer], end: NDArray[np.integer], summit: NDArray[np.integer]
+) -> NDArray[np.intp] | slice:
+    """Order rows by chromosome, start, end, summit.
+
+    Files come sorted within each chromosome, and chromosomes often in the order of text (chr1, chr10, chr11): then
+    moving whole chromosomes is enough, which takes a tenth of the time of a sort.
+    """
+    changes = chrom[1:] != chrom[:-1]
+    doubtful = np.flatnonzero(~changes & (start[1:] <= start[:-1]))
+    same_start = start[doubtful] == start[doubtful + 1]
+    same_end = end[doubtful] == end[doubtful + 1]
+    longer = end[doubtful] < end[doubtful + 1]
+    in_order = same_start & (longer | (same_end & (summit[doubtful] <= summit[doubtful + 1])))
+    first = np.concatenate([[0], np.flatnonzero(changes) + 1])[: start.size]
+    block = chrom[first]
+    if in_order.all() and np.unique(block).size == block.size:
+        if (block[1:] > block[:-1]).all():
+            return slice(None)
+        last = np.append(first[1:], start.size)
+        return np.concatenate([np.arange(first[i], last[i]) for i in np.argsort(block)])
+    return np.lexsort((summit, end, start, chrom))
+
+
 def pool_replicates(replicates: list[Peaks]) -> Peaks:
     """Merge the peaks of several replicates of one sample.
 
@@ -136,8 +163,13 @@ def pool_replicates(replicates: list[Peaks]) -> Peaks:
     the strongest peak.
 
     Args:
-        replicates: Peaks of each replicate; a single one is returned as it is.
+        replicates: Peaks of each replicate, at least one; a single one is returned as it is.
+
+    Raises:
+        ValueError: If there is no replicate.
     """
+    if not replicates:
+        raise ValueError("replicates are at least one; got none")
     if len(replicates) == 1:
         return replicates[0]
     names = sorted_chroms(name for peaks in replicates for name in peaks.chroms)
@@ -146,7 +178,8 @@ def pool_replicates(replicates: list[Peaks]) -> Peaks:
     source = np.concatenate([np.full(len(p), i) for i, p in enumerate(replicates)])
     start, end, summit = (np.concatenate([getattr(p, c) for p in replicates]) for c in ("start", "end", "summit"))
     signal, score = (np.concatenate([getattr(p, c) for p in replicates]) for c in ("signal", "score"))
-    order = np.lexsort((source, end, start, chrom))
+    # The summit stands before the replicate, so that the order of the replicates settles no tie.
+    order = np.lexsort((source, summit, end, start, chrom))
     chrom, start, end, summit, signal, score, source = (
         a[order] for a in (chrom, start, end, summit, signal, score, source)
     )
@@ -157,12 +190,13 @@ def pool_replicates(replicates: list[Peaks]) -> Peaks:
     new[1:] = start[1:] + chrom[1:] * stride >= reach[:-1]
     cluster = np.cumsum(new) - 1
     count = int(cluster[-1]) + 1 if cluster.size else 0
-    strongest = np.zeros((count, len(replicates)))
+    strongest = np.full((count, len(replicates)), -np.inf)
     np.maximum.at(strongest, (cluster, source), signal)
+    strongest[np.isneginf(strongest)] = 0
     best = np.lexsort((np.arange(start.size), -signal, cluster))[np.searchsorted(cluster, np.arange(count))]
     merged_end = np.full(count, 0)
     np.maximum.at(merged_end, cluster, end)
-    merged_score = np.zeros(count)
+    merged_score = np.full(count, -np.inf)
     np.maximum.at(merged_score, cluster, score)
     return make_peaks(
         names,

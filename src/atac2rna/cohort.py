@@ -1,0 +1,106 @@
+"""The samples of one analysis in memory: expression, labels, and each sample's representations, computed once."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from atac2rna.atlas import Atlas
+from atac2rna.errors import InputError
+from atac2rna.models.base import Representation, TrainingSet
+
+
+@dataclass(frozen=True)
+class Cohort:
+    """Paired samples of an atlas and the genes that are predicted.
+
+    Attributes:
+        atlas: Where peaks and gene tables are read from.
+        samples: Names of the samples, each with RNA.
+        gene_ids: Genes, in the order of every array.
+        expression: log2(TPM + 1), shape (samples, genes), float32, NaN where not measured.
+        columns: Values of each sample by column, `sample` among them.
+    """
+
+    atlas: Atlas
+    samples: tuple[str, ...]
+    gene_ids: tuple[str, ...]
+    expression: NDArray[np.float32]
+    columns: dict[str, tuple[str, ...]]
+
+    @cached_property
+    def groups(self) -> tuple[str, ...]:
+        """Group of each sample; its own name where there is no `group` column or an empty cell."""
+        return self._label("group", self.samples)
+
+    @cached_property
+    def datasets(self) -> tuple[str, ...]:
+        """Dataset of each sample; empty where there is none."""
+        return self._label("dataset", ("",) * len(self.samples))
+
+    def _label(self, column: str, default: Sequence[str]) -> tuple[str, ...]:
+        values = self.columns.get(column, ("",) * len(self.samples))
+        return tuple(value or other for value, other in zip(values, default, strict=True))
+
+    @cached_property
+    def _inputs(self) -> dict[tuple[str, Representation], Any]:
+        return {}
+
+    def inputs(self, sample: str, representation: Representation) -> Any:
+        """Represent a sample; each (sample, representation) is computed once and knows nothing of other samples."""
+        key = (sample, representation)
+        if key not in self._inputs:
+            genes = self.atlas.genes(self.atlas.record(sample).assembly, self.gene_ids)
+            self._inputs[key] = representation(self.atlas.peaks(sample), genes)
+        return self._inputs[key]
+
+    def training_set(
+        self,
+        rows: Sequence[int],
+        representation: Representation,
+        *,
+        clusters: Sequence[str],
+        seed: int,
+        withheld: NDArray[np.bool_] | None = None,
+    ) -> TrainingSet:
+        """Hand a model the samples `rows` and nothing of the others; `withheld` genes become NaN."""
+        expression = self.expression[list(rows)]
+        if withheld is not None:
+            expression = np.where(withheld, np.float32(np.nan), expression)
+        return TrainingSet(
+            samples=tuple(self.samples[i] for i in rows),
+            inputs=[self.inputs(self.samples[i], representation) for i in rows],
+            expression=expression,
+            gene_ids=self.gene_ids,
+            clusters=tuple(clusters[i] for i in rows),
+            datasets=tuple(self.datasets[i] for i in rows),
+            seed=seed,
+        )
+
+
+def make_cohort(atlas: Atlas, *, samples: Iterable[str] | None = None, gene_ids: Sequence[str] | None = None) -> Cohort:
+    """Take paired samples and genes of an atlas into memory.
+
+    Args:
+        atlas: The atlas.
+        samples: Names; None: all that have RNA.
+        gene_ids: Genes; None: the atlas' selected ones.
+
+    Raises:
+        InputError: If fewer than 3 samples have RNA, or no gene is selected.
+    """
+    names = tuple(atlas.paired if samples is None else samples)
+    genes = tuple(atlas.gene_ids if gene_ids is None else gene_ids)
+    if len(names) < 3:
+        raise InputError(f"{atlas.path}: learning needs at least 3 samples with RNA; got {len(names)}. Add samples.")
+    if not genes:
+        raise InputError(
+            f"{atlas.path}: no gene is left (biotypes {atlas.attributes['gene_selection']['biotypes']}, gene set "
+            f"{atlas.attributes['gene_selection']['gene_set']!r}); build with other --biotypes or --gene-set union."
+        )
+    position = {name: i for i, name in enumerate(atlas.columns["sample"])}
+    columns = {key: tuple(values[position[name]] for name in names) for key, values in atlas.columns.items()}
+    return Cohort(atlas, names, genes, atlas.expression(names, genes), columns)

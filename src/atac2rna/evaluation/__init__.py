@@ -1,0 +1,1 @@
+"""Every model beside the baselines, on the same folds."""

@@ -1,0 +1,148 @@
+"""Held-out predictions: every model fitted on every fold's training samples, predicting its test samples."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from atac2rna.cohort import Cohort
+from atac2rna.folds import Fold
+from atac2rna.models.base import Model, training_mean
+
+ModelFactory = Callable[[], Model]
+Progress = Callable[[str], None]
+"""Called with a line that says what was just done."""
+
+EXPRESSED_TPM = 1.0
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """What the scorer needs of a fold's training samples.
+
+    Attributes:
+        mean: Mean of each gene over them, shape (genes,); for withheld genes too, which then no model has seen.
+        level: The constant that stands for `mean` where genes are withheld: the mean over the genes that are not.
+        within: The same mean by dataset, for datasets with at least 3 training samples.
+        expressed: Genes with TPM >= 1 in a training sample.
+        variable: The half of the expressed genes with the larger standard deviation over the training samples.
+    """
+
+    mean: NDArray[np.float32]
+    level: float
+    within: dict[str, NDArray[np.float32]]
+    expressed: NDArray[np.bool_]
+    variable: NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """Predictions of all models for every held-out sample.
+
+    Attributes:
+        cohort: The samples and genes.
+        folds: The folds.
+        baselines: One a fold.
+        rows: (fold, sample) indices of each row of the predictions.
+        clusters: Cluster of each row.
+        predictions: By model, shape (rows, genes), float32; NaN for genes that the fold does not score.
+        not_applicable: Models that cannot predict genes whose expression they never saw, left out of this hold-out.
+    """
+
+    cohort: Cohort
+    folds: tuple[Fold, ...]
+    baselines: tuple[Baseline, ...]
+    rows: tuple[tuple[int, int], ...]
+    clusters: tuple[str, ...]
+    predictions: dict[str, NDArray[np.float32]]
+    not_applicable: tuple[str, ...]
+
+
+def make_baseline(expression: NDArray[np.float32], datasets: Sequence[str], *, min_within: int = 3) -> Baseline:
+    """Take from the training samples what the scorer needs.
+
+    Args:
+        expression: Training samples, shape (samples, genes).
+        datasets: Dataset of each; empty: none.
+        min_within: Fewest samples of a dataset for a mean of its own.
+    """
+    mean = training_mean(expression)
+    known = np.asarray(datasets)
+    within = {
+        name: training_mean(expression[known == name])
+        for name in sorted({*datasets} - {""})
+        if np.count_nonzero(known == name) >= min_within
+    }
+    filled = np.where(np.isfinite(expression), expression, mean)
+    sd = filled.std(axis=0)
+    expressed = np.nan_to_num(filled, nan=0.0).max(axis=0) >= np.log2(EXPRESSED_TPM + 1)
+    variable = expressed & (sd > np.median(sd[expressed])) if expressed.any() else expressed
+    return Baseline(mean, float("nan"), within, expressed, variable)
+
+
+def cross_validate(
+    cohort: Cohort,
+    folds: Sequence[Fold],
+    models: Mapping[str, ModelFactory],
+    *,
+    clusters: Sequence[str],
+    seed: int = 0,
+    progress: Progress = lambda _: None,
+) -> HeldOut:
+    """Fit and predict every model on every fold.
+
+    Args:
+        cohort: Samples and genes.
+        folds: Splits; a fitted model sees the training samples of its fold alone, and no withheld gene.
+        models: Factories by model name; each fold gets a fresh model.
+        clusters: Hold-out value of each sample, for models with an inner cross-validation.
+        seed: Seed of whatever is random.
+        progress: Told of every fit.
+    """
+    withholding = any(fold.withheld is not None for fold in folds)
+    usable = {n: make for n, make in models.items() if not (withholding and make().per_gene)}
+    rows = tuple((f, s) for f, fold in enumerate(folds) for s in fold.test)
+    predictions = {n: np.full((len(rows), len(cohort.gene_ids)), np.nan, dtype=np.float32) for n in usable}
+    for name, make in usable.items():
+        row = 0
+        for fold in folds:
+            model = fit_model(make(), cohort, fold.train, clusters=clusters, seed=seed, withheld=fold.withheld)
+            for sample in fold.test:
+                predicted = model.predict(cohort.inputs(cohort.samples[sample], model.representation))
+                scored = slice(None) if fold.withheld is None else fold.withheld
+                predictions[name][row, scored] = predicted[scored]
+                row += 1
+            progress(f"{name}: {fold.name}")
+    return HeldOut(
+        cohort=cohort,
+        folds=tuple(folds),
+        baselines=tuple(_fold_baseline(cohort, fold) for fold in folds),
+        rows=rows,
+        clusters=tuple(folds[f].cluster for f, _ in rows),
+        predictions=predictions,
+        not_applicable=tuple(name for name in models if name not in usable),
+    )
+
+
+def fit_model(
+    model: Model,
+    cohort: Cohort,
+    train: Sequence[int],
+    *,
+    clusters: Sequence[str],
+    seed: int,
+    withheld: NDArray[np.bool_] | None = None,
+) -> Model:
+    """Fit a model on the samples `train` and give it back."""
+    model.fit(cohort.training_set(train, model.representation, clusters=clusters, seed=seed, withheld=withheld))
+    return model
+
+
+def _fold_baseline(cohort: Cohort, fold: Fold) -> Baseline:
+    train = list(fold.train)
+    baseline = make_baseline(cohort.expression[train], [cohort.datasets[i] for i in train])
+    if fold.withheld is None:
+        return baseline
+    level = float(np.nanmean(baseline.mean[~fold.withheld]))
+    return Baseline(baseline.mean, level, baseline.within, baseline.expressed, baseline.variable)

@@ -1,0 +1,108 @@
+"""From the fields of a table to TPM."""
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from atac2rna.errors import InputError
+from atac2rna.formats.expression.dialect import Layout
+from atac2rna.formats.expression.table import Table
+
+MILLION = 1_000_000.0
+# TPM of a sample add up to a million; normalisation between samples (TMM) may stretch that, not double it.
+_HIGHEST_SUM = 2 * MILLION
+# Whole numbers alone mean counts, unless there are so few that chance may do it.
+_FEW = 100
+
+
+def to_tpm(table: Table, layout: Layout, frame: pl.DataFrame, rows: NDArray[np.intp]) -> NDArray[np.float64]:
+    """Turn the value columns into TPM.
+
+    TPM stay as they are. FPKM are scaled to a million (TPM = FPKM / sum of FPKM x 10^6, Pachter 2011,
+    arXiv:1104.3889), counts are divided by length first. The sums run over all `rows`, spike-ins included, as the
+    quantifiers themselves do.
+
+    Args:
+        table: Where the values come from, for errors.
+        layout: Which columns are what.
+        frame: The columns as strings, as `table.read` gives them, restricted to `rows`.
+        rows: Row of `table` for each row of `frame`, shape (rows,).
+
+    Returns:
+        Shape (rows, samples).
+
+    Raises:
+        InputError: If a value is missing, negative or not finite, or the values are not what they are said to be.
+    """
+    ids = frame[str(layout.ids)]
+    values = _numbers(table, frame, layout.values, ids, rows)
+    if layout.unit == "counts" and layout.length is not None:
+        length = _numbers(table, frame, (layout.length,), ids, rows)
+        if not length.all():
+            row = int(np.flatnonzero(length[:, 0] == 0)[0])
+            raise InputError(
+                f"{table.path} line {table.line_of(int(rows[row]))}: the length of a gene is above 0; "
+                f"got 0 for {ids[row]}."
+            )
+        values = values / length
+    elif not layout.declared:
+        _refuse_counts(table, layout, values)
+    total = values.sum(axis=0)
+    if layout.unit != "tpm":
+        for column, amount in zip(layout.values, total, strict=True):
+            if amount == 0:
+                raise InputError(
+                    f"{table.path}: {layout.unit} are scaled to a million; all values of "
+                    f"{table.label(column)} are 0. Leave the sample out."
+                )
+        return np.asarray(values * (MILLION / total))
+    for column, amount in zip(layout.values, total, strict=True):
+        if amount > _HIGHEST_SUM:
+            raise InputError(
+                f"{table.path}: TPM of a sample add up to about a million; {table.label(column)} adds up to "
+                f"{amount:,.0f}, as read counts do. Give TPM, or counts with lengths as featureCounts writes them."
+            )
+    return values
+
+
+def _numbers(
+    table: Table, frame: pl.DataFrame, columns: tuple[int, ...], ids: pl.Series, rows: NDArray[np.intp]
+) -> NDArray[np.float64]:
+    """Values of columns, shape (rows, columns): finite and at least 0."""
+    text = frame.select(str(column) for column in columns)
+    numbers = text.cast(pl.Float64, strict=False)
+    if sum(numbers.null_count().row(0)):
+        text = text.select(pl.all().str.strip_chars())
+        numbers = text.cast(pl.Float64, strict=False)
+    values = np.ascontiguousarray(numbers.fill_null(np.nan).to_numpy(), dtype=np.float64)
+    wrong = ~(np.isfinite(values) & (values >= 0))
+    if wrong.any():
+        row, column = (int(i) for i in np.argwhere(wrong)[0])
+        value = text[row, column]
+        raise InputError(
+            f"{table.path} line {table.line_of(int(rows[row]))}: {table.label(columns[column])} of a gene is a finite "
+            f"number of at least 0; got {value!r} for {ids[row]} ({int(wrong.any(axis=1).sum()):,} of "
+            f"{len(values):,} rows). {_advice(value)}"
+        )
+    return values
+
+
+def _advice(value: str) -> str:
+    if "," in value:
+        return "Write decimals with a point and nothing between thousands."
+    if value.startswith("-") and value[1:2].isdigit():
+        return "Logarithms? Give plain TPM."
+    return "Remove the row of a gene that was not measured, or name another column with --value-column."
+
+
+def _refuse_counts(table: Table, layout: Layout, values: NDArray[np.float64]) -> None:
+    """Refuse values of no stated unit that are all whole numbers."""
+    whole = (values == np.floor(values)).all(axis=0)
+    expressed = (values > 0).sum(axis=0)
+    for column, is_whole, count in zip(layout.values, whole, expressed, strict=True):
+        if is_whole and count > _FEW:
+            raise InputError(
+                f"{table.path}: values are TPM; all {count:,} values above 0 of {table.label(column)} are whole "
+                "numbers, as read counts are. Give TPM, or counts with lengths as featureCounts writes them; name the "
+                "column with --value-column if it is TPM."
+            )

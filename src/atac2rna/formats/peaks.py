@@ -1,0 +1,167 @@
+"""Read peak files: narrowPeak, broadPeak, BED."""
+
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from atac2rna.errors import InputError
+from atac2rna.files import read_text_bytes
+from atac2rna.formats.peak_layout import Layout, PeakLayout, first_fault, recognise, rows
+from atac2rna.genome import canonical_chrom, is_standard_chrom
+from atac2rna.peaks import Peaks, make_peaks
+
+Naming = Literal["ucsc", "ensembl", "refseq", "mixed"]
+
+_SCORE, _SIGNAL, _SUMMIT = 4, 6, 9
+
+
+class PeakFile(NamedTuple):
+    """Peaks of a file and how it wrote them.
+
+    Attributes:
+        peaks: The peaks, chromosome names canonical.
+        layout: Layout of the rows, told from their content.
+        naming: How the file names the standard chromosomes: `chr1`, `1`, `NC_000001.11`, or more than one way.
+    """
+
+    peaks: Peaks
+    layout: Layout
+    naming: Naming
+
+
+def read_peaks(path: Path) -> PeakFile:
+    """Read a peak file, plain, gzip or bgzip, whatever its suffix.
+
+    The layout is told from the rows: narrowPeak (10 columns, summit in column 10), broadPeak (9 columns), else BED of
+    three columns and more. Comments, blank lines and track lines may stand anywhere; columns are divided by tabs, or by
+    spaces if the first row has no tab. Format: https://genome.ucsc.edu/FAQ/FAQformat.html.
+
+    Args:
+        path: The file.
+
+    Returns:
+        The peaks with layout and naming. `signal` is the signalValue of narrowPeak and broadPeak; of a BED file the
+        score where it is not the same for all peaks, else 1.
+
+    Raises:
+        InputError: If the file is not a peak file, or a row is wrong; the message names the line.
+    """
+    raw = read_text_bytes(path, what="a peak file (narrowPeak, broadPeak or BED)")
+    if b"\n" not in raw and b"\r" in raw:
+        raw = raw.replace(b"\r", b"\n")
+    form = recognise(raw, path)
+    frame = _parse(raw[form.offset :], form) if form.separator == "\t" else None
+    if frame is None:
+        frame = _parse(_tidy(raw, form), form, tidy=True)
+    if frame is None:
+        raise first_fault(raw, path, form)
+    names, chrom = _codes(frame.to_series(0))
+    canonical = tuple(canonical_chrom(name) for name in names)
+    _require_known(names, canonical, path)
+    return PeakFile(_to_peaks(frame, canonical, chrom, form), form.layout, _naming(names, canonical))
+
+
+def _parse(raw: bytes, form: PeakLayout, *, tidy: bool = False) -> pl.DataFrame | None:
+    """Parse rows that are all as `form` says, or return None.
+
+    A CSV parser is fast because it forgives: it completes short rows with nulls, cuts long ones and passes blank lines
+    and comments on as nulls. So what comes back is checked, and the tabs are counted.
+
+    Args:
+        raw: Text that begins with the first row.
+        form: What the rows should be.
+        tidy: Whether `raw` holds rows only; coordinates as R writes them (`1e+05`) are then read too.
+    """
+    raw = raw.rstrip() + b"\n" if raw.endswith((b"\n\n", b"\n\r\n")) else raw
+    position = pl.Float64 if tidy else pl.Int32
+    types: dict[int, type[pl.DataType]] = {0: pl.String, 1: position, 2: position}
+    types |= {_SCORE: pl.Float32} if form.scored else {}
+    types |= {_SIGNAL: pl.Float32} if form.layout != "bed" else {}
+    types |= {_SUMMIT: pl.Int32} if form.layout == "narrowPeak" else {}
+    schema = {f"column_{i + 1}": types.get(i, pl.String) for i in range(form.width)}
+    try:
+        frame = pl.read_csv(raw, separator="\t", has_header=False, schema=schema, columns=list(types), quote_char=None)
+    except pl.exceptions.PolarsError:
+        return None
+    if sum(frame.null_count().row(0)) or not _is_rectangular(raw, frame.height, form):
+        return None
+    if tidy:
+        places = frame.select("column_2", "column_3")
+        if not places.select(pl.all_horizontal((pl.all() == pl.all().round()) & (pl.all() < 2.0**31)).all()).item():
+            return None
+        frame = frame.with_columns(places.cast(pl.Int64).cast(pl.Int32, strict=False))
+    return frame if _is_sound(frame) else None
+
+
+def _is_rectangular(raw: bytes, height: int, form: PeakLayout) -> bool:
+    """Tell whether every row has `form.width` columns."""
+    text = np.frombuffer(raw, dtype=np.uint8)
+    if form.layout == "narrowPeak" and form.width == _SUMMIT + 1:
+        # A short row would lack its summit, so the right number of tabs in all means the right number in each.
+        return int(np.count_nonzero(text == ord("\t"))) == height * (form.width - 1)
+    marks = text[np.flatnonzero((text == ord("\t")) | (text == ord("\n")))]
+    marks = marks if raw.endswith(b"\n") else np.append(marks, np.uint8(ord("\n")))
+    line_ends = np.flatnonzero(marks == ord("\n"))
+    return bool(np.array_equal(line_ends, np.arange(1, height + 1) * form.width - 1))
+
+
+def _is_sound(frame: pl.DataFrame) -> bool:
+    """Tell whether places and values are possible."""
+    start, end = frame["column_2"].to_numpy(), frame["column_3"].to_numpy()
+    sound = bool((start >= 0).all() and (end > start).all())
+    for name in ("column_5", "column_7"):
+        sound = sound and (name not in frame.columns or bool(np.isfinite(frame[name].to_numpy()).all()))
+    if "column_10" in frame.columns:
+        offset = frame["column_10"].to_numpy()
+        sound = sound and bool((offset >= -1).all() and (offset <= end - start).all())
+    return sound
+
+
+def _tidy(raw: bytes, form: PeakLayout) -> bytes:
+    """Keep the rows alone, with tabs between their columns."""
+    if form.separator == "\t":
+        return b"\n".join(line for _, _, line in rows(raw)) + b"\n"
+    return b"\n".join(b"\t".join(line.split()) for _, _, line in rows(raw)) + b"\n"
+
+
+def _codes(column: pl.Series) -> tuple[list[str], NDArray[np.intp]]:
+    """Name each chromosome once and number the rows by it."""
+    runs = column.rle().struct.unnest()
+    names = runs["value"].unique(maintain_order=True)
+    codes = runs["value"].cast(pl.Enum(names)).to_physical().to_numpy().astype(np.intp)
+    return names.to_list(), np.repeat(codes, runs["len"].to_numpy())
+
+
+def _require_known(names: list[str], canonical: tuple[str, ...], path: Path) -> None:
+    if not any(is_standard_chrom(name) for name in canonical):
+        found = ", ".join(repr(name) for name in names[:5]) + (", ..." if len(names) > 5 else "")
+        raise InputError(
+            f"{path}: peaks lie on chromosomes such as chr1, 1 or NC_000001.11; got {found} only. "
+            f"Rename them (without quotes), or choose peaks of a genome with such chromosomes."
+        )
+
+
+def _naming(names: list[str], canonical: tuple[str, ...]) -> Naming:
+    """Tell how a file names the chromosomes that the package knows; scaffolds do not count."""
+    kinds: set[Naming] = set()
+    for name, known in zip(names, canonical, strict=True):
+        if is_standard_chrom(known) or known == "chrM":
+            kinds.add("refseq" if name.startswith("NC_") else "ucsc" if name[:3].lower() == "chr" else "ensembl")
+    return kinds.pop() if len(kinds) == 1 else "mixed"
+
+
+def _to_peaks(frame: pl.DataFrame, names: tuple[str, ...], chrom: NDArray[np.intp], form: PeakLayout) -> Peaks:
+    start, end = frame["column_2"].to_numpy(), frame["column_3"].to_numpy()
+    score = frame["column_5"].to_numpy() if form.scored else None
+    summit = None
+    if form.layout == "narrowPeak":
+        offset = frame["column_10"].to_numpy()
+        # F-seq counts summits from 1, so that an offset may equal the width: that is the last base.
+        summit = np.where(offset >= 0, np.minimum(start + offset, end - 1), -1)
+    signal = frame["column_7"].to_numpy() if form.layout != "bed" else None
+    if signal is None and score is not None and np.ptp(score) > 0:
+        signal = score
+    return make_peaks(names, chrom, start, end, summit=summit, signal=signal, score=score)

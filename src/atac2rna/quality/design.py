@@ -1,0 +1,84 @@
+"""How samples are grouped: what a split can hold apart, and what it cannot."""
+
+from atac2rna.quality.cohort import CheckInput, count_phrase
+from atac2rna.quality.finding import Finding
+
+
+def find_design_problems(cohort: CheckInput) -> list[Finding]:
+    """Judge the manifest columns `group`, `lineage`, `donor` and `assay`."""
+    return [*_lonely_groups(cohort), *_shared_donors(cohort), *_lineages(cohort), *_assays(cohort)]
+
+
+def _lonely_groups(cohort: CheckInput) -> list[Finding]:
+    groups = cohort.groups
+    lonely = sum(groups.count(group) == 1 for group in groups)
+    if not lonely:
+        return []
+    number = len(set(groups))
+    return [
+        Finding(
+            "warning",
+            "groups-of-one",
+            "atlas",
+            f"{lonely} of {count_phrase(number, 'group')}",
+            f"{lonely} of {count_phrase(number, 'group')} hold a single sample: no replicate tells the noise "
+            "there, and a split by group may part relatives that were not named as such.",
+            "Give replicates and samples of one donor or cell type the same `group`, or hold out by `lineage`.",
+        )
+    ]
+
+
+def _shared_donors(cohort: CheckInput) -> list[Finding]:
+    donors = cohort.rows_by("donor")
+    shared = {donor: rows for donor, rows in donors.items() if len({cohort.groups[row] for row in rows}) > 1}
+    if not shared:
+        return []
+    rows = sorted(row for rows in shared.values() for row in rows)
+    first = next(iter(shared))
+    return [
+        Finding(
+            "warning",
+            "donor-across-groups",
+            cohort.names(rows),
+            f"{len(shared)} of {count_phrase(len(donors), 'donor')}",
+            f"{len(shared)} of {count_phrase(len(donors), 'donor')} gave samples to more than one group, the first "
+            f"{first}: a split by group leaves the donor's genome on both sides.",
+            "Hold out by `donor`, or give all samples of a donor one group.",
+        )
+    ]
+
+
+def _lineages(cohort: CheckInput) -> list[Finding]:
+    missing = len(cohort.samples) - sum(map(len, cohort.rows_by("lineage").values()))
+    if not missing:
+        return []
+    return [
+        Finding(
+            "note",
+            "lineage-missing",
+            "atlas",
+            f"{missing} of {count_phrase(len(cohort.samples), 'sample')}",
+            f"{missing} of {count_phrase(len(cohort.samples), 'sample')} have no `lineage`, so relatives (say CD4 and "
+            "CD8 T cells) may stand on both sides of a split, and scores come out too high.",
+            "Add a column `lineage` that gathers related cell types.",
+        )
+    ]
+
+
+def _assays(cohort: CheckInput) -> list[Finding]:
+    assays = cohort.rows_by("assay")
+    if len({assay.lower() for assay in assays}) < 2:
+        return []
+    told = ", ".join(f"{assay} {len(rows)}" for assay, rows in assays.items())
+    most = max(assays, key=lambda assay: len(assays[assay]))
+    rest = sorted(row for assay, rows in assays.items() if assay != most for row in rows)
+    return [
+        Finding(
+            "warning",
+            "assays-mixed",
+            cohort.names(rest),
+            told,
+            f"Accessibility comes from {len(assays)} assays ({told}), whose peaks differ in width and strength.",
+            "Read scores by `dataset` or assay too, and prefer one assay where there are enough samples.",
+        )
+    ]
