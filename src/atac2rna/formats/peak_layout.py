@@ -15,6 +15,7 @@ Layout = Literal["narrowPeak", "broadPeak", "bed"]
 
 _HEAD_ROWS = 100
 _COORDINATE_LIMIT = 2**31 - 1
+_SIGNAL_LIMIT = float(np.finfo(np.float32).max)
 _BARCODE = re.compile(r"(?:\w+[#:_])?[ACGT]{8,}(?:[-_][\w-]+)?")
 _RGB = re.compile(r"\d{1,3},\d{1,3},\d{1,3},?")
 _WHOLE = re.compile(r"[+-]?\d+")
@@ -188,7 +189,7 @@ def _value_fault(row: list[str], form: PeakLayout) -> str | None:
         columns.append((6, "signalValue"))
     for column, name in columns:
         value = _number(row[column])
-        if value is None or not np.isfinite(np.float32(min(max(value, -1e300), 1e300))):
+        if value is None or not abs(value) <= _SIGNAL_LIMIT:
             return (
                 f"column {column + 1} ({name}) of {_named(form)} is a finite number; got {_shown(row[column])}. "
                 f"Correct the row, or cut the file to the columns that hold (cut -f 1-3)."

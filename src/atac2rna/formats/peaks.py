@@ -93,7 +93,7 @@ def _parse(raw: bytes, form: PeakLayout, *, tidy: bool = False) -> pl.DataFrame 
         if not places.select(pl.all_horizontal((pl.all() == pl.all().round()) & (pl.all() < 2.0**31)).all()).item():
             return None
         frame = frame.with_columns(places.cast(pl.Int64).cast(pl.Int32, strict=False))
-    return frame if _is_sound(frame) else None
+    return frame if _is_sound(frame) and not frame["column_1"].str.starts_with("#").any() else None
 
 
 def _is_rectangular(raw: bytes, height: int, form: PeakLayout) -> bool:
