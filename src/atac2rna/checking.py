@@ -13,7 +13,13 @@ from atac2rna.building import BuildSettings, GeneReference, read_reference, read
 from atac2rna.errors import InputError
 from atac2rna.formats.annotation import read_annotation
 from atac2rna.formats.manifest import Entry, Manifest, is_manifest, read_manifest
-from atac2rna.formats.matrices import find_gene_file, holds_matrices, read_region_genes, read_seed_matrices
+from atac2rna.formats.matrices import (
+    EXPRESSION_PREFIX,
+    PEAKS_PREFIX,
+    find_gene_file,
+    read_region_genes,
+    read_seed_matrices,
+)
 from atac2rna.genome import GeneTable, canonical_assembly
 from atac2rna.peaks import Peaks
 from atac2rna.quality.cohort import CheckInput
@@ -91,7 +97,9 @@ def check_samples(
             )
         except InputError as fault:
             unreadable.append(
-                Finding("error", "unreadable", entry.sample, "", str(fault), f"Mend line {entry.line} of {manifest.path}.")
+                Finding(
+                    "error", "unreadable", entry.sample, "", str(fault), f"Mend line {entry.line} of {manifest.path}."
+                )
             )
         progress(f"read {entry.sample}")
     if not samples:
@@ -171,8 +179,8 @@ def check_target(
     """
     first = target.paths[0]
     if len(target.paths) == 1 and first.is_dir():
-        if holds_matrices(first):
-            return check_matrices(first)
+        if any(next(first.glob(f"{prefix}*.csv"), None) for prefix in (PEAKS_PREFIX, EXPRESSION_PREFIX)):
+            return check_matrices(first, next(iter(target.annotations.values()), None))
         progress("open atlas")
         return check_atlas(Atlas(first), annotations=target.annotations, seed=seed)
     if len(target.paths) == 1 and is_manifest(first):
@@ -182,10 +190,12 @@ def check_target(
     return check_peaks(target, progress=progress, seed=seed)
 
 
-def check_matrices(folder: Path) -> list[Finding]:
-    """Check the headerless matrices of a folder, with its gene table if there is one."""
-    genes = find_gene_file(folder)
-    return by_severity(find_matrix_problems(read_seed_matrices(folder), None if genes is None else read_region_genes(genes)))
+def check_matrices(folder: Path, genes: Path | None = None) -> list[Finding]:
+    """Check the headerless matrices of a folder, with the gene table given or lying beside them, if there is one."""
+    genes = genes or find_gene_file(folder)
+    return by_severity(
+        find_matrix_problems(read_seed_matrices(folder), None if genes is None else read_region_genes(genes))
+    )
 
 
 def check_peaks(target: Target, *, progress: Callable[[str], None] = lambda _: None, seed: int = 0) -> list[Finding]:

@@ -17,14 +17,24 @@ Example: atac2rna build samples.tsv -o atlas.zarr --annotation hg38=gencode.v47.
 
 def build(
     samples: Annotated[Path, typer.Argument(metavar="SAMPLES.tsv", help="Table of samples.")],
-    output: Annotated[Path, typer.Option("--output", "-o", metavar="ATLAS", help="Folder of the atlas, as atlas.zarr.")],
-    annotation: Annotations = [],  # noqa: B006
-    biotypes: Annotated[str, typer.Option(help="Biotypes of the genes, comma-separated; 'all' for every one.")] = "protein_coding",
-    gene_set: Annotated[str, typer.Option(help="Genes measured in every sample (common) or in any (union).")] = "common",
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="ATLAS", help="Folder of the atlas, as atlas.zarr.")
+    ],
+    annotation: Annotations = [],
+    biotypes: Annotated[
+        str, typer.Option(help="Biotypes of the genes, comma-separated; 'all' for every one.")
+    ] = "protein_coding",
+    gene_set: Annotated[
+        str, typer.Option(help="Genes measured in every sample (common) or in any (union).")
+    ] = "common",
     gene_column: Annotated[str | None, typer.Option(help="Column of gene ids in the expression files.")] = None,
     value_column: Annotated[str | None, typer.Option(help="Column of TPM in the expression files.")] = None,
-    add: Annotated[bool, typer.Option("--add", help="Add the samples to the atlas; its others stay as they are.")] = False,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the atlas once the new one is complete.")] = False,
+    add: Annotated[
+        bool, typer.Option("--add", help="Add the samples to the atlas; its others stay as they are.")
+    ] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace the atlas once the new one is complete.")
+    ] = False,
     workers: Workers = 2,
     quiet: Quiet = False,
     verbose: Verbose = False,

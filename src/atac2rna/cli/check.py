@@ -22,7 +22,7 @@ Example: atac2rna check atlas.zarr
 
 def check(
     targets: Annotated[list[Path], typer.Argument(metavar="ATLAS|SAMPLES.tsv|PEAKS...|FOLDER", help="What to check.")],
-    annotation: Annotations = [],  # noqa: B006
+    annotation: Annotations = [],
     assembly: Annotated[str | None, typer.Option(help="Assembly of peak files that are checked by themselves.")] = None,
     gene_column: Annotated[str | None, typer.Option(help="Column of gene ids in the expression files.")] = None,
     value_column: Annotated[str | None, typer.Option(help="Column of TPM in the expression files.")] = None,

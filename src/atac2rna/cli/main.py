@@ -36,7 +36,9 @@ def _version(wanted: bool) -> None:
 
 @app.callback()
 def _options(
-    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
 ) -> None:
     """Take the options that stand before a command."""
 
@@ -53,7 +55,9 @@ def _exit_code(arguments: list[str] | None) -> int:
     try:
         code = app(args=arguments, standalone_mode=False)
     except TyperException as fault:
-        print(f"atac2rna: {fault.format_message()} See 'atac2rna --help' and 'atac2rna COMMAND --help'.", file=sys.stderr)
+        print(
+            f"atac2rna: {fault.format_message()} See 'atac2rna --help' and 'atac2rna COMMAND --help'.", file=sys.stderr
+        )
         return 2
     except InputError as fault:
         print(f"atac2rna: {fault}", file=sys.stderr)

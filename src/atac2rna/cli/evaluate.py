@@ -1,0 +1,7 @@
+"""atac2rna evaluate."""
+
+HELP = ""
+
+
+def evaluate() -> None:
+    """Placeholder while the file is being written."""

@@ -1,0 +1,7 @@
+"""atac2rna train."""
+
+HELP = ""
+
+
+def train() -> None:
+    """Placeholder while the file is being written."""
