@@ -10,8 +10,10 @@ import pytest
 
 from atac2rna.genome import GENE_SCHEMA, GeneTable
 from atac2rna.peaks import Peaks, make_peaks
+from atac2rna.quality.accessibility import summarise_peaks
 from atac2rna.quality.cohort import CheckInput, log_expression
 from atac2rna.quality.finding import Finding
+from atac2rna.quality.pairing import find_swaps
 from atac2rna.quality.samples import find_problems
 
 GENES = 3_000
@@ -369,3 +371,10 @@ def test_fields_of_uneven_length_are_refused() -> None:
         replace(toy(), assemblies=toy().assemblies[1:])
     with pytest.raises(ValueError, match="one column a gene"):
         replace(toy(), tpm=toy().tpm[:, 1:])
+
+
+def test_sample_in_error_takes_no_part_in_the_swap_test() -> None:
+    cohort = swapped(toy(), 0, 2)
+    accessibility, expression = summarise_peaks(cohort), log_expression(cohort.tpm)
+    assert [finding.subject for finding in find_swaps(cohort, accessibility, expression)] == ["s0, s2"]
+    assert find_swaps(cohort, accessibility, expression, leave_out={"s2"}) == []
