@@ -28,17 +28,19 @@ def find_problems(cohort: CheckInput, *, min_peaks: int = 10_000, seed: int = 0)
     """
     accessibility = summarise_peaks(cohort)
     expression = log_expression(cohort.tpm)
-    return by_severity(
-        [
-            *find_peak_problems(cohort, accessibility, min_peaks=min_peaks),
-            *find_score_problems(cohort, accessibility),
-            *find_assembly_problems(cohort, accessibility, min_peaks=min_peaks),
-            *find_naming_problems(cohort),
-            *find_id_problems(cohort),
-            *find_expression_problems(cohort),
-            *find_disagreements(cohort, expression),
-            *find_duplicates(cohort, accessibility, expression),
-            *find_swaps(cohort, accessibility, expression, seed=seed),
-            *find_design_problems(cohort),
-        ]
-    )
+    findings = [
+        *find_peak_problems(cohort, accessibility, min_peaks=min_peaks),
+        *find_score_problems(cohort, accessibility),
+        *find_assembly_problems(cohort, accessibility, min_peaks=min_peaks),
+        *find_naming_problems(cohort),
+        *find_id_problems(cohort),
+        *find_expression_problems(cohort),
+        *find_disagreements(cohort, expression),
+    ]
+    broken = {finding.subject for finding in findings if finding.severity == "error"}
+    if any(finding.code == "datasets-disagree" for finding in findings):
+        broken.update(cohort.samples)  # which of the two is in the wrong order is not known
+    findings += find_duplicates(cohort, accessibility, expression)
+    findings += find_swaps(cohort, accessibility, expression, leave_out=broken, seed=seed)
+    findings += find_design_problems(cohort)
+    return by_severity(findings)
