@@ -2,6 +2,7 @@ import logging
 import random
 import sys
 import warnings
+from pathlib import Path
 from subprocess import run
 
 import numpy as np
@@ -15,6 +16,8 @@ from atac2rna.genome import GENE_SCHEMA, GeneTable
 from atac2rna.models.base import Model, Representation, TrainingSet
 from atac2rna.models.region_mlp import RegionMlp
 from atac2rna.models.region_settings import RegionMlpSettings, choose_bins, genes_in_region
+from atac2rna.models.registry import make_model
+from atac2rna.models.store import load_model, save_model
 from atac2rna.peaks import make_peaks
 
 BINS, GENES = 60, 12
@@ -55,6 +58,7 @@ def test_it_keeps_the_protocol() -> None:
     model = RegionMlp()
     assert isinstance(model, Model)
     assert isinstance(model.representation, Representation)
+    assert isinstance(make_model("region-mlp", {"hidden": 7}), RegionMlp)
     assert hash(model.representation) == hash(RegionMlp().representation)
     assert (model.settings.end - model.settings.start) // model.settings.width == 10_000
 
@@ -172,6 +176,19 @@ def test_state_comes_back_whole() -> None:
     assert copy.state().keys() == model.state().keys()
 
 
+def test_a_saved_model_is_the_model(tmp_path: Path) -> None:
+    training = training_set()
+    model = fitted(training)
+    frame = pl.DataFrame(
+        [(gene, "", "chr1", 10, 20, "+", "", "") for gene in training.gene_ids], schema=GENE_SCHEMA, orient="row"
+    )
+    save_model(tmp_path, model, tables={"hg38": GeneTable("hg38", frame)}, card={})
+    loaded = load_model(tmp_path).model
+    assert isinstance(loaded, RegionMlp)
+    assert loaded.settings == model.settings
+    np.testing.assert_array_equal(loaded.predict(training.inputs[1]), model.predict(training.inputs[1]))
+
+
 def test_genes_not_measured_are_left_out_of_the_loss() -> None:
     training = training_set()
     expression = training.expression.copy()
@@ -209,10 +226,10 @@ def test_the_process_is_left_as_it_was(capfd: pytest.CaptureFixture[str]) -> Non
     assert capfd.readouterr() == ("", "")
 
 
-def test_nothing_is_left_in_the_working_folder(tmp_path: object, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(str(tmp_path))
+def test_nothing_is_left_in_the_working_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
     fitted(training_set())
-    assert list(__import__("pathlib").Path(str(tmp_path)).iterdir()) == []
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_prediction_needs_no_torch() -> None:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from atac2rna.errors import InputError
 from atac2rna.features import region_bins
-from atac2rna.genome import GeneTable
+from atac2rna.genome import GeneTable, canonical_chrom
 from atac2rna.models.base import TrainingSet, training_mean
 from atac2rna.models.region_settings import History, RegionMlpSettings
 from atac2rna.peaks import Peaks
@@ -67,9 +67,10 @@ class RegionMlp:
 
     name: ClassVar[str] = "region-mlp"
     per_gene: ClassVar[bool] = True
+    Settings: ClassVar[type[RegionMlpSettings]] = RegionMlpSettings
 
     def __init__(self, settings: RegionMlpSettings | None = None) -> None:
-        self.settings = settings or RegionMlpSettings()
+        self.settings = settings or self.Settings()
         self.history: History | None = None
         self.notes: tuple[str, ...] = ()
         self._fitted: dict[str, NDArray[Any]] | None = None
@@ -78,7 +79,7 @@ class RegionMlp:
     def representation(self) -> RegionBins:
         """How the model sees a sample."""
         s = self.settings
-        return RegionBins(s.chrom, s.start, s.end, s.width, s.min_score, s.top)
+        return RegionBins(canonical_chrom(s.chrom), s.start, s.end, s.width, s.min_score, s.top)
 
     def fit(self, training: TrainingSet) -> None:
         """Learn from the training samples, all genes of which lie in the region; a second call starts anew.

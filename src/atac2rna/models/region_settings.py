@@ -5,16 +5,17 @@ from typing import Literal, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from atac2rna.genome import GeneTable, canonical_chrom
+from atac2rna.models.settings import ModelSettings
 
 Float32 = NDArray[np.float32]
 
 _MIN_PASSING = 0.01
 
 
-class RegionMlpSettings(BaseModel):
+class RegionMlpSettings(ModelSettings):
     """Settings of `region-mlp`; the defaults are those of the first experiment.
 
     Attributes:
@@ -34,8 +35,6 @@ class RegionMlpSettings(BaseModel):
         weight_decay: Of Adam: penalty on the sum of squared weights.
         seed: Seed of weights and inner split; None: that of the training set.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     chrom: str = "chr1"
     start: int = Field(default=0, ge=0)
