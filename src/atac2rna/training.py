@@ -6,12 +6,12 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from atac2rna import __version__, plots
 from atac2rna.atlas import Atlas
 from atac2rna.cohort import Cohort, make_cohort
-from atac2rna.errors import InputError
+from atac2rna.errors import InputError, nearest_names
 from atac2rna.evaluation.heldout import fit_model
 from atac2rna.evaluation.pictures import curve_rows
 from atac2rna.evaluation.region import REGION_MODEL, make_panel
@@ -122,10 +122,33 @@ def _prepare(atlas: Atlas, settings: TrainingSettings) -> tuple[Model, Cohort, t
 
 def _cross_validate(atlas: Atlas, settings: TrainingSettings, progress: Callable[[str], None]) -> Evaluation:
     """Judge the same kind of model on held-out samples, for the model's card."""
-    comparison = EvaluationSettings(
+    return evaluate(atlas, comparison(settings), progress=progress)
+
+
+def comparison(settings: TrainingSettings) -> EvaluationSettings:
+    """Give the cross-validation that goes with a training: the mean and the model, by the default hold-out."""
+    return EvaluationSettings(
         models=("mean", settings.model), settings={settings.model: settings.settings}, seed=settings.seed
     )
-    return evaluate(atlas, comparison, progress=progress)
+
+
+def settings_from(values: Mapping[str, Any]) -> TrainingSettings:
+    """Check the content of a settings file.
+
+    Raises:
+        InputError: If a key is unknown or a value does not fit.
+    """
+    known = [*TrainingSettings.model_fields]
+    unknown = [key for key in values if key not in known]
+    if unknown:
+        raise InputError(
+            f"a settings file has the keys {', '.join(known)}; got {unknown[0]!r}; {nearest_names(unknown[0], known)}"
+        )
+    try:
+        return TrainingSettings(**values)
+    except ValidationError as fault:
+        first = fault.errors()[0]
+        raise InputError(f"setting {first['loc'][0]!r} does not fit: {first['msg']}; got {first['input']!r}.") from None
 
 
 def _card(cohort: Cohort, settings: TrainingSettings, evaluation: Evaluation | None) -> dict[str, Any]:

@@ -1,11 +1,14 @@
 """atac2rna evaluate."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from atac2rna.cli.options import Quiet, Seed, Settings, Verbose, parse_model_settings
+from atac2rna.cli.options import Quiet, Seed, Verbose, parse_model_settings
+
+if TYPE_CHECKING:
+    from atac2rna.cli.console import Console
 
 HELP = """Compare models on samples they never saw.
 
@@ -21,10 +24,13 @@ def evaluate(
     output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Folder of the results.")],
     holdout: Annotated[
         str | None,
-        typer.Option(metavar="COLUMN[,chromosome]", help="What is held out together (default: lineage, else group, else sample)."),
+        typer.Option(
+            metavar="COLUMN[,chromosome]", help="What is held out (default: lineage, else group, else sample)."
+        ),
     ] = None,
     models: Annotated[
-        str | None, typer.Option(help="Models, with commas (default: all whole-genome ones and region-mlp); mean is always there.")
+        str | None,
+        typer.Option(help="Models, with commas (default: all); mean is always among them."),
     ] = None,
     setting: Annotated[
         list[str], typer.Option("--set", metavar="MODEL.KEY=VALUE", help="A setting of a model. Repeat for several.")
@@ -37,7 +43,7 @@ def evaluate(
     """Parse, evaluate, write, print the tables."""
     from atac2rna.atlas import Atlas
     from atac2rna.cli.console import Console
-    from atac2rna.evaluation.report import evaluate_to_folder
+    from atac2rna.evaluation.folder import evaluate_to_folder
     from atac2rna.evaluation.run import EvaluationSettings, count_steps
 
     console = Console(quiet=quiet, verbose=verbose)
@@ -51,5 +57,28 @@ def evaluate(
     )
     with console.progress("evaluate", count_steps(opened, settings)) as advance:
         result = evaluate_to_folder(opened, output, settings, progress=advance)
-    print_evaluation(console, result)
-    console.say(f"tables and pictures: {output}")
+    for note in result.notes:
+        console.note(note)
+    print_tables(console, result.summary)
+    console.say(f"tables: {output}/metrics.tsv, per_gene.tsv, summary.json; pictures: {output}/pictures")
+
+
+def print_tables(console: "Console", summary: dict[str, Any]) -> None:
+    """Print the main table, the region's own, and the verdict."""
+    from atac2rna.evaluation.summary import SHOWN_METRICS, describe_verdict, format_table
+
+    console.say(
+        f"{summary['n_samples']} samples, {summary['n_clusters']} held-out values of {summary['holdout']}, "
+        f"{summary['n_genes']:,} genes; mean [95% interval]"
+    )
+    console.table(format_table(summary["models"], names=SHOWN_METRICS))
+    if summary["not_applicable"]:
+        console.say(f"not applicable here (parameters per gene): {', '.join(summary['not_applicable'])}")
+    region = summary["strata"].get("region")
+    if region:
+        console.say()
+        console.say("genes of the region of region-mlp:")
+        console.table(format_table(region, names=SHOWN_METRICS))
+    console.say()
+    for line in describe_verdict(summary["verdict"]):
+        console.say(line)

@@ -64,7 +64,9 @@ def parse_model_settings(values: Sequence[str]) -> dict[str, dict[str, Any]]:
     for key, value in parse_settings(values).items():
         model, dot, name = key.partition(".")
         if not (dot and name):
-            raise InputError(f"a setting of a model is MODEL.KEY=VALUE; got --set {key}={value}. Write ridge.penalty=10.")
+            raise InputError(
+                f"a setting of a model is MODEL.KEY=VALUE; got --set {key}={value}. Write ridge.penalty=10."
+            )
         settings.setdefault(model, {})[name] = value
     return settings
 

@@ -19,11 +19,15 @@ def train(
     atlas: Annotated[Path, typer.Argument(metavar="ATLAS", help="Atlas made by 'atac2rna build'.")],
     output: Annotated[Path, typer.Option("--output", "-o", metavar="MODEL", help="Folder of the model.")],
     model: Annotated[str | None, typer.Option(help="Name of the model (default: kernel).")] = None,
-    config: Annotated[Path | None, typer.Option(help="TOML file with model, seed and [settings]; options win over it.")] = None,
+    config: Annotated[
+        Path | None, typer.Option(help="TOML file with model, seed and [settings]; options win over it.")
+    ] = None,
     setting: Settings = [],
     bins: Annotated[str | None, typer.Option(help="Bins of region-mlp: score, or top=N strongest peaks.")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of whatever is random (default: 0).")] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the model once the new one is complete.")] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace the model once the new one is complete.")
+    ] = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
@@ -31,7 +35,8 @@ def train(
     from atac2rna import training
     from atac2rna.atlas import Atlas
     from atac2rna.cli.console import Console
-    from atac2rna.evaluation.summary import format_table
+    from atac2rna.evaluation.run import count_steps
+    from atac2rna.evaluation.summary import SHOWN_METRICS, format_table
 
     console = Console(quiet=quiet, verbose=verbose)
     given = read_config(config)
@@ -39,13 +44,16 @@ def train(
     flags = {"model": model, "seed": seed, "settings": own}
     settings = training.settings_from({**given, **{key: value for key, value in flags.items() if value is not None}})
     console.note(f"settings: {settings.model_dump_json()}")
-    with console.progress("train", training.count_steps(Atlas(atlas), settings)) as advance:
-        result = training.train(Atlas(atlas), output, settings, overwrite=overwrite, progress=advance)
+    opened = Atlas(atlas)
+    with console.progress("train", count_steps(opened, training.comparison(settings)) + 2) as advance:
+        result = training.train(opened, output, settings, overwrite=overwrite, progress=advance)
     for note in result.notes:
         console.note(note)
-    console.say(f"{output}: {settings.model}, {len(result.trained.gene_ids):,} genes, {len(result.trained.card['training_samples'])} samples")
+    console.say(
+        f"{output}: {settings.model}, {len(result.trained.gene_ids):,} genes, {len(result.trained.card['training_samples'])} samples"
+    )
     if result.evaluation is not None:
         summary = result.evaluation.summary
         models = summary["strata"].get("region", summary["models"])
         console.say(f"on held-out samples ({summary['holdout']}):")
-        console.table(format_table(models, names=training.SHOWN_METRICS))
+        console.table(format_table(models, names=SHOWN_METRICS))

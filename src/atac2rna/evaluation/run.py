@@ -1,26 +1,19 @@
 """One evaluation from atlas to files: fit, predict, score, control, summarise, write."""
 
-import json
-import math
-import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-import numpy as np
 import polars as pl
 
-from atac2rna import __version__
 from atac2rna.atlas import Atlas
 from atac2rna.cohort import Cohort, make_cohort
 from atac2rna.errors import InputError
-from atac2rna.evaluation.control import run_control
+from atac2rna.evaluation.control import partner_pairs, run_control
 from atac2rna.evaluation.heldout import HeldOut, ModelFactory, Progress, cross_validate
 from atac2rna.evaluation.region import REGION_MODEL, RegionResult, judge_region, make_panel
 from atac2rna.evaluation.scoring import score_genes, score_samples
 from atac2rna.evaluation.summary import summarise
-from atac2rna.files import whole_file
 from atac2rna.folds import CHROMOSOME, choose_holdout, holdout_clusters, make_folds
 from atac2rna.models.region_mlp import RegionMlp
 from atac2rna.models.region_settings import RegionMlpSettings
@@ -174,39 +167,18 @@ def _region(
     return result, notes + [f"{REGION_MODEL}: {note}." for note in result.notes]
 
 
-def write_evaluation(folder: Path, evaluation: Evaluation, settings: EvaluationSettings) -> None:
-    """Write metrics.tsv, per_gene.tsv, summary.json and run.json into a folder; undefined numbers are null in JSON."""
-    with whole_file(folder / "metrics.tsv") as path:
-        evaluation.scores.write_csv(path, separator="\t", null_value="NaN", float_precision=6)
-    if evaluation.genes is not None:
-        with whole_file(folder / "per_gene.tsv") as path:
-            evaluation.genes.write_csv(path, separator="\t", null_value="NaN", float_precision=6)
-    with whole_file(folder / "summary.json") as path:
-        path.write_text(json.dumps(_without_nan(evaluation.summary), indent=2, allow_nan=False) + "\n")
-    atlas = evaluation.held_out.cohort.atlas
-    run = {
-        "version": __version__,
-        "python": platform.python_version(),
-        "numpy": np.__version__,
-        "atlas": str(atlas.path),
-        "samples": {record.name: [source.sha256 for source in (*record.atac, *record.rna)] for record in atlas.samples},
-        "holdout": evaluation.summary["holdout"],
-        "models": list(evaluation.held_out.predictions),
-        "settings": {name: dict(values) for name, values in (settings.settings or {}).items()},
-        "bins": settings.bins,
-        "seed": settings.seed,
-        "notes": list(evaluation.notes),
-    }
-    with whole_file(folder / "run.json") as path:
-        path.write_text(json.dumps(run, indent=2) + "\n")
-
-
-def _without_nan(value: Any) -> Any:
-    """Turn NaN into null all the way down: JSON has no NaN."""
-    if isinstance(value, Mapping):
-        return {key: _without_nan(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_without_nan(item) for item in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value
+def count_steps(atlas: Atlas, settings: EvaluationSettings | None = None) -> int:
+    """Count the fits that `evaluate` will tell its progress of, about; the region model's included."""
+    settings = settings or EvaluationSettings()
+    cohort = make_cohort(atlas)
+    holdout = settings.holdout or choose_holdout(cohort.columns)
+    clusters = _clusters(holdout, cohort)
+    chroms = atlas.genes(cohort.columns["assembly"][0], cohort.gene_ids).frame["chrom"].to_list()
+    folds = make_folds(holdout, columns=cohort.columns, gene_chroms=chroms, groups=cohort.groups)
+    factories = _factories(settings)
+    if any(fold.withheld is not None for fold in folds):
+        return len(folds) * sum(not make().per_gene for make in factories.values())
+    region = settings.models is None or REGION_MODEL in settings.models
+    return (len(folds) + len(partner_pairs(cohort, clusters, seed=settings.seed))) * len(factories) + region * len(
+        folds
+    )
