@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from atac2rna import __version__, plots
 from atac2rna.atlas import Atlas
 from atac2rna.cohort import Cohort, make_cohort
-from atac2rna.errors import InputError, nearest_names
+from atac2rna.errors import InputError
 from atac2rna.evaluation.heldout import fit_model
 from atac2rna.evaluation.pictures import curve_rows
 from atac2rna.evaluation.region import REGION_MODEL, make_panel
@@ -141,9 +141,7 @@ def settings_from(values: Mapping[str, Any]) -> TrainingSettings:
     known = [*TrainingSettings.model_fields]
     unknown = [key for key in values if key not in known]
     if unknown:
-        raise InputError(
-            f"a settings file has the keys {', '.join(known)}; got {unknown[0]!r}; {nearest_names(unknown[0], known)}"
-        )
+        raise InputError(f"a settings file has the keys {', '.join(known)}; got {unknown[0]!r}.")
     try:
         return TrainingSettings(**values)
     except ValidationError as fault:
