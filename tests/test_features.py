@@ -318,7 +318,8 @@ def test_pieces_add_up_to_all_pairs(at_most: int) -> None:
     for pairs in points_in_windows(points, low, high, at_most=at_most):
         assert pairs.point.size <= at_most or pairs.counts.size == 1
         windows += list(range(pairs.windows.start, pairs.windows.stop))
-        got += list(zip((pairs.window + pairs.windows.start).tolist(), pairs.point.tolist(), strict=True))
+        window = np.repeat(np.arange(50)[pairs.windows], pairs.counts)
+        got += list(zip(window.tolist(), pairs.point.tolist(), strict=True))
         assert pairs.counts.sum() == pairs.point.size
     assert windows == list(range(50))
     assert got == [(w, p) for w in range(50) for p in range(80) if low[w] <= points[p] < high[w]]

@@ -56,7 +56,8 @@ def gene_tables(draw: st.DrawFn) -> GeneTable:
 
 
 def frame(chrom: list[str], start: NDArray[np.integer], end: NDArray[np.integer]) -> pd.DataFrame:
-    columns = {"chrom": chrom, "start": np.asarray(start, np.int64), "end": np.asarray(end, np.int64)}
+    names = pd.Series(chrom, dtype=object)  # bioframe refuses the type of an empty list
+    columns = {"chrom": names, "start": np.asarray(start, np.int64), "end": np.asarray(end, np.int64)}
     return pd.DataFrame(columns).assign(row=np.arange(len(chrom)))
 
 

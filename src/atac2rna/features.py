@@ -18,8 +18,8 @@ from atac2rna.peaks import Peaks
 BinValue = Literal["presence", "width_x_score"]
 Aggregate = Literal["sum", "max"]
 
-# Sums of multiples of 2^-30 are exact in float64 up to 2^23, whatever their order: strands and orders agree to the bit.
-_GRAIN = 2.0**30
+# Strengths are summed as multiples of 2^-38 in int64: exact, so that strand and order of the peaks change no bit.
+_GRAIN = 2.0**38
 
 
 def region_bins(
@@ -63,7 +63,7 @@ def region_bins(
             f"Move end."
         )
     kept = peaks if top is None else _strongest(peaks.unique_intervals(), top)
-    on_chrom = kept.take(np.arange(len(kept))[kept.chrom_bounds.get(chrom, slice(0))])
+    on_chrom = kept.take(kept.chrom_bounds.get(chrom, slice(0)))
     if top is None:
         on_chrom = on_chrom.take(on_chrom.score >= min_score).unique_intervals()
     inside = on_chrom.take((on_chrom.midpoint >= start) & (on_chrom.midpoint < end))
@@ -161,34 +161,39 @@ def window_accessibility(
     line = lay_out(peaks, genes, reach=max(abs(edges[0]), abs(edges[-1])))
     position = line.peaks + peaks.point
     order = np.argsort(position, kind="stable")
-    position = position[order]
-    strength = peak_strength(peaks)[order].astype(np.float64)
-    if aggregate == "sum":
-        strength = np.rint(strength * _GRAIN) / _GRAIN
-    tss = line.genes + genes.tss
-    low = np.where(genes.forward, tss + edges[0], tss - edges[-1] + 1)
-    sign = np.where(genes.forward, 1, -1)
-    gather = np.add if aggregate == "sum" else np.maximum
+    point, strength = peaks.point[order], peak_strength(peaks)[order]
+    row = genes.genome_order
+    tss, forward = genes.tss[row], genes.forward[row]
+    low = line.genes[row] + tss + np.where(forward, edges[0], 1 - edges[-1])
     values = np.zeros(len(genes) * bins, dtype=np.float32)
-    for pairs in points_in_windows(position, low, low + (edges[-1] - edges[0])):
+    for pairs in points_in_windows(position[order], low, low + (edges[-1] - edges[0])):
         if pairs.point.size == 0:
             continue
-        row = np.arange(pairs.windows.start, pairs.windows.stop)
-        distance = position[pairs.point] * np.repeat(sign[row], pairs.counts)
-        distance -= np.repeat(tss[row] * sign[row], pairs.counts)
-        cell = np.repeat(row * bins, pairs.counts) + _bin_of(distance, edges)
+        run, counts = pairs.windows, pairs.counts
+        distance = point[pairs.point] - np.repeat(tss[run], counts)
+        distance *= np.repeat(np.where(forward[run], 1, -1).astype(np.int32), counts)
+        cell = np.repeat(row[run] * bins, counts) + _bin_of(distance, edges)
         # Within a window the points ascend, so the pairs of one cell are neighbours, on the minus strand too.
         first = np.flatnonzero(np.concatenate([[True], cell[1:] != cell[:-1]]))
-        values[cell[first]] = gather.reduceat(strength[pairs.point], first)
+        values[cell[first]] = _gather(strength[pairs.point], first, aggregate)
     return values.reshape(len(genes), bins)
 
 
-def _bin_of(distance: NDArray[np.int64], edges: tuple[int, ...]) -> NDArray[np.int64]:
+def _bin_of(distance: NDArray[np.int32], edges: tuple[int, ...]) -> NDArray[np.integer]:
     """Bin of each distance, all of which lie within the edges."""
     widths = set(np.diff(edges).tolist())
     if len(widths) == 1:
-        return (distance - edges[0]) // widths.pop()
-    return np.searchsorted(np.asarray(edges), distance, side="right") - 1
+        return (distance - np.int32(edges[0])) // np.int32(widths.pop())
+    return np.searchsorted(np.asarray(edges, dtype=np.int32), distance, side="right") - 1
+
+
+def _gather(strength: NDArray[np.float32], first: NDArray[np.intp], aggregate: Aggregate) -> NDArray[np.floating]:
+    """Sum or maximum of each stretch that begins at `first`."""
+    if aggregate == "max":
+        return np.maximum.reduceat(strength, first)
+    total = np.cumsum(np.rint(strength * _GRAIN).astype(np.int64))
+    sums: NDArray[np.float64] = np.diff(total[np.append(first[1:], strength.size) - 1], prepend=0) / _GRAIN
+    return sums
 
 
 def gene_activity(
@@ -218,20 +223,23 @@ def gene_activity(
     position = line.peaks + peaks.point
     order = np.argsort(position, kind="stable")
     position, strength = position[order], peak_strength(peaks)[order].astype(np.float64)
-    tss = line.genes + genes.tss
+    row = genes.genome_order
+    shift = line.genes[row]
+    tss = shift + genes.tss[row]
+    body_start, body_end = (shift + genes.frame[column].to_numpy()[row] for column in ("start", "end"))
     low, high = tss - reach, tss + reach + 1
-    body_start, body_end = (line.genes + genes.frame[column].to_numpy() for column in ("start", "end"))
     if body:
         low, high = np.minimum(low, body_start), np.maximum(high, body_end)
     scores = np.zeros(len(genes), dtype=np.float32)
     for pairs in points_in_windows(position, low, high):
-        row, counts = pairs.windows, pairs.counts
+        run, counts = pairs.windows, pairs.counts
         point = position[pairs.point]
-        weight = np.exp(np.abs(point - np.repeat(tss[row], counts)) / -decay)
+        weight = np.exp(np.abs(point - np.repeat(tss[run], counts)) / -decay)
         if body:
-            in_body = (point >= np.repeat(body_start[row], counts)) & (point < np.repeat(body_end[row], counts))
+            in_body = (point >= np.repeat(body_start[run], counts)) & (point < np.repeat(body_end[run], counts))
             weight[in_body] = 1
-        scores[row] = np.bincount(pairs.window, weights=weight * strength[pairs.point], minlength=counts.size)
+        window = np.repeat(np.arange(counts.size), counts)
+        scores[row[run]] = np.bincount(window, weights=weight * strength[pairs.point], minlength=counts.size)
     return scores
 
 

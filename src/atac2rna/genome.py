@@ -169,6 +169,11 @@ class GeneTable:
         return np.where(self.forward, start, end - 1).astype(np.int32)
 
     @cached_property
+    def genome_order(self) -> NDArray[np.intp]:
+        """Rows in the order of chromosome and TSS, shape (genes,); in this order windows are found much faster."""
+        return np.lexsort((self.tss, self.chrom))
+
+    @cached_property
     def fingerprint(self) -> str:
         """Sha256 over assembly, ids, chromosomes, TSS and strands; equal tables have equal fingerprints."""
         digest = sha256(self.assembly.encode())

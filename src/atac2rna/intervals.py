@@ -44,13 +44,11 @@ class Pairs(NamedTuple):
     Attributes:
         windows: The windows of this run.
         counts: Number of points in each of them, shape (windows in the run,).
-        window: Window of each pair, counted from the first window of the run, shape (pairs,).
         point: Row of each pair's point, shape (pairs,).
     """
 
     windows: slice
     counts: NDArray[np.intp]
-    window: NDArray[np.intp]
     point: NDArray[np.intp]
 
 
@@ -73,9 +71,6 @@ def points_in_windows(
         stop = int(np.searchsorted(total, total[begin] + at_most, side="right")) - 1
         stop = min(max(stop, begin + 1), low.size)
         run = counts[begin:stop]
-        window = np.repeat(np.arange(stop - begin), run)
-        point = np.arange(total[stop] - total[begin]) + np.repeat(
-            first[begin:stop] - total[begin:stop] + total[begin], run
-        )
-        yield Pairs(slice(begin, stop), run, window, point)
+        shift = first[begin:stop] - (total[begin:stop] - total[begin])
+        yield Pairs(slice(begin, stop), run, np.arange(total[stop] - total[begin]) + np.repeat(shift, run))
         begin = stop

@@ -59,8 +59,8 @@ class Peaks:
         edges = np.searchsorted(self.chrom, np.arange(len(self.chroms) + 1))
         return {name: slice(int(edges[i]), int(edges[i + 1])) for i, name in enumerate(self.chroms)}
 
-    def take(self, rows: NDArray[np.intp] | NDArray[np.bool_]) -> "Peaks":
-        """Keep the rows given by index or mask, in that order (which must stay sorted)."""
+    def take(self, rows: NDArray[np.intp] | NDArray[np.bool_] | slice) -> "Peaks":
+        """Keep the rows given by index, mask or slice, in that order (which must stay sorted)."""
         return Peaks(
             self.chroms,
             self.chrom[rows],
@@ -82,11 +82,12 @@ class Peaks:
         new[1:] = (np.diff(self.chrom) != 0) | (np.diff(self.start) != 0) | (np.diff(self.end) != 0)
         if new.all():
             return self
-        interval = np.cumsum(new) - 1
-        # Within an interval the highest signal comes first; ties go to the leftmost summit.
-        order = np.lexsort((np.arange(len(self)), -self.signal, interval))
-        first = np.searchsorted(interval[order], np.arange(interval[-1] + 1))
-        return self.take(order[first])
+        first = np.flatnonzero(new)
+        highest = np.repeat(np.maximum.reduceat(self.signal, first), np.diff(np.append(first, len(self))))
+        best = np.flatnonzero(self.signal == highest)
+        # Of several summits with the highest signal the leftmost stays.
+        interval = np.cumsum(new)[best]
+        return self.take(best[np.concatenate([[True], interval[1:] != interval[:-1]])])
 
 
 def make_peaks(

@@ -1,7 +1,42 @@
 """atac2rna demo."""
 
-HELP = ""
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from atac2rna.cli.options import Quiet, Seed, Verbose
+
+HELP = """Run the main job on simulated samples.
+
+Simulates peak, expression and annotation files with known truth, builds and checks an atlas, trains a model, and compares
+models on lineages that they never saw. Needs no data.
+
+Example: atac2rna demo -o demo
+"""
 
 
-def demo() -> None:
-    """Placeholder while the file is being written."""
+def demo(
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Folder of everything.")] = Path("demo"),
+    seed: Seed = 0,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Parse, run, print the table and where everything lies."""
+    from atac2rna.cli.console import Console, count_findings
+    from atac2rna.cli.evaluate import print_tables
+    from atac2rna.demo import run_demo
+
+    console = Console(quiet=quiet, verbose=True if not quiet else verbose)
+    with console.progress("demo", 4) as advance:
+        result = run_demo(output, seed=seed, progress=advance)
+    console.say(f"{len(result.atlas.samples)} simulated samples; {count_findings(result.findings)}")
+    for note in result.evaluation.notes:
+        console.note(note)
+    print_tables(console, result.evaluation.summary)
+    console.say()
+    console.say(f"simulated files:  {output}/data (truth in {output}/data/truth)")
+    console.say(f"atlas:            {output}/atlas.zarr")
+    console.say(f"model:            {output}/model")
+    console.say(f"tables:           {output}/evaluation/metrics.tsv, per_gene.tsv, summary.json")
+    console.say(f"pictures:         {output}/evaluation/pictures")

@@ -1,7 +1,84 @@
 """atac2rna evaluate."""
 
-HELP = ""
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from atac2rna.cli.options import Quiet, Seed, Verbose, parse_model_settings
+
+if TYPE_CHECKING:
+    from atac2rna.cli.console import Console
+
+HELP = """Compare models on samples they never saw.
+
+Cross-validation by a column of the samples, by chromosome, or both. Writes metrics.tsv, per_gene.tsv, summary.json and
+pictures. docs/metrics.md explains every number.
+
+Example: atac2rna evaluate atlas.zarr --holdout lineage -o evaluation
+"""
 
 
-def evaluate() -> None:
-    """Placeholder while the file is being written."""
+def evaluate(
+    atlas: Annotated[Path, typer.Argument(metavar="ATLAS", help="Atlas made by 'atac2rna build'.")],
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Folder of the results.")],
+    holdout: Annotated[
+        str | None,
+        typer.Option(
+            metavar="COLUMN[,chromosome]", help="What is held out (default: lineage, else group, else sample)."
+        ),
+    ] = None,
+    models: Annotated[
+        str | None,
+        typer.Option(help="Models, with commas (default: all); mean is always among them."),
+    ] = None,
+    setting: Annotated[
+        list[str], typer.Option("--set", metavar="MODEL.KEY=VALUE", help="A setting of a model. Repeat for several.")
+    ] = [],
+    bins: Annotated[str | None, typer.Option(help="Bins of region-mlp: score, or top=N strongest peaks.")] = None,
+    seed: Seed = 0,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Parse, evaluate, write, print the tables."""
+    from atac2rna.atlas import Atlas
+    from atac2rna.cli.console import Console
+    from atac2rna.evaluation.folder import evaluate_to_folder
+    from atac2rna.evaluation.run import EvaluationSettings, count_steps
+
+    console = Console(quiet=quiet, verbose=verbose)
+    opened = Atlas(atlas)
+    settings = EvaluationSettings(
+        holdout=holdout,
+        models=None if models is None else tuple(name.strip() for name in models.split(",") if name.strip()),
+        settings=parse_model_settings(setting),
+        bins=bins,
+        seed=seed,
+    )
+    with console.progress("evaluate", count_steps(opened, settings)) as advance:
+        result = evaluate_to_folder(opened, output, settings, progress=advance)
+    for note in result.notes:
+        console.note(note)
+    print_tables(console, result.summary)
+    console.say(f"tables: {output}/metrics.tsv, per_gene.tsv, summary.json; pictures: {output}/pictures")
+
+
+def print_tables(console: "Console", summary: dict[str, Any]) -> None:
+    """Print the main table, the region's own, and the verdict."""
+    from atac2rna.evaluation.summary import SHOWN_METRICS, describe_verdict, format_table
+
+    console.say(
+        f"{summary['n_samples']} samples, {summary['n_clusters']} held-out values of {summary['holdout']}, "
+        f"{summary['n_genes']:,} genes; mean [95% interval]"
+    )
+    console.table(format_table(summary["models"], names=SHOWN_METRICS))
+    if summary["not_applicable"]:
+        console.say(f"not applicable here (parameters per gene): {', '.join(summary['not_applicable'])}")
+    region = summary["strata"].get("region")
+    if region:
+        console.say()
+        console.say("genes of the region of region-mlp:")
+        console.table(format_table(region, names=SHOWN_METRICS))
+    console.say()
+    for line in describe_verdict(summary["verdict"]):
+        console.say(line)

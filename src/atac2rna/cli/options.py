@@ -56,3 +56,34 @@ def parse_settings(values: Sequence[str]) -> dict[str, Any]:
         except tomllib.TOMLDecodeError:
             settings[key] = text
     return settings
+
+
+def parse_model_settings(values: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Read `MODEL.KEY=VALUE` options into settings by model."""
+    settings: dict[str, dict[str, Any]] = {}
+    for key, value in parse_settings(values).items():
+        model, dot, name = key.partition(".")
+        if not (dot and name):
+            raise InputError(
+                f"a setting of a model is MODEL.KEY=VALUE; got --set {key}={value}. Write ridge.penalty=10."
+            )
+        settings.setdefault(model, {})[name] = value
+    return settings
+
+
+def read_config(path: Path | None) -> dict[str, Any]:
+    """Read a TOML settings file; {} where none is given.
+
+    Raises:
+        InputError: If the file is missing or no TOML.
+    """
+    import tomllib
+
+    if path is None:
+        return {}
+    try:
+        return tomllib.loads(path.read_text())
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file; --config names a TOML file.") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as fault:
+        raise InputError(f"{path}: is not TOML ({fault}); correct it.") from None

@@ -1,7 +1,59 @@
 """atac2rna train."""
 
-HELP = ""
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from atac2rna.cli.options import Quiet, Settings, Verbose, parse_settings, read_config
+
+HELP = """Train a model on all paired samples of an atlas.
+
+Writes a model directory (model.json, weights.safetensors, genes.tsv.gz) with the cross-validated score of its kind.
+
+Example: atac2rna train atlas.zarr -o model --model ridge --set penalty=10
+"""
 
 
-def train() -> None:
-    """Placeholder while the file is being written."""
+def train(
+    atlas: Annotated[Path, typer.Argument(metavar="ATLAS", help="Atlas made by 'atac2rna build'.")],
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="MODEL", help="Folder of the model.")],
+    model: Annotated[str | None, typer.Option(help="Name of the model (default: kernel).")] = None,
+    config: Annotated[
+        Path | None, typer.Option(help="TOML file with model, seed and [settings]; options win over it.")
+    ] = None,
+    setting: Settings = [],
+    bins: Annotated[str | None, typer.Option(help="Bins of region-mlp: score, or top=N strongest peaks.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of whatever is random (default: 0).")] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace the model once the new one is complete.")
+    ] = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Parse, train, print the score on held-out samples."""
+    from atac2rna import training
+    from atac2rna.atlas import Atlas
+    from atac2rna.cli.console import Console
+    from atac2rna.evaluation.run import count_steps
+    from atac2rna.evaluation.summary import SHOWN_METRICS, format_table
+
+    console = Console(quiet=quiet, verbose=verbose)
+    given = read_config(config)
+    own = {**given.get("settings", {}), **parse_settings(setting), **({} if bins is None else {"bins": bins})}
+    flags = {"model": model, "seed": seed, "settings": own}
+    settings = training.settings_from({**given, **{key: value for key, value in flags.items() if value is not None}})
+    console.note(f"settings: {settings.model_dump_json()}")
+    opened = Atlas(atlas)
+    with console.progress("train", count_steps(opened, training.comparison(settings)) + 2) as advance:
+        result = training.train(opened, output, settings, overwrite=overwrite, progress=advance)
+    for note in result.notes:
+        console.note(note)
+    console.say(
+        f"{output}: {settings.model}, {len(result.trained.gene_ids):,} genes, {len(result.trained.card['training_samples'])} samples"
+    )
+    if result.evaluation is not None:
+        summary = result.evaluation.summary
+        models = summary["strata"].get("region", summary["models"])
+        console.say(f"on held-out samples ({summary['holdout']}):")
+        console.table(format_table(models, names=SHOWN_METRICS))

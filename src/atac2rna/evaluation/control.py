@@ -43,6 +43,12 @@ def choose_partners(cohort: Cohort, clusters: Sequence[str], *, seed: int) -> di
     return partners
 
 
+def partner_pairs(cohort: Cohort, clusters: Sequence[str], *, seed: int) -> list[tuple[str, str]]:
+    """List the pairs of clusters that are left out together, each once: one fit serves both directions."""
+    partners = choose_partners(cohort, clusters, seed=seed)
+    return sorted({(min(a, b), max(a, b)) for a, others in partners.items() for b in others})
+
+
 def run_control(
     cohort: Cohort,
     models: Mapping[str, ModelFactory],
@@ -65,9 +71,8 @@ def run_control(
         means over partner clusters and, for the wrong accessibility, over the samples of the partner.
     """
     partners = choose_partners(cohort, clusters, seed=seed)
-    pairs = sorted({(min(a, b), max(a, b)) for a, others in partners.items() for b in others})
     scores: dict[tuple[int, str, str], list[dict[str, float]]] = {}
-    for a, b in pairs:
+    for a, b in partner_pairs(cohort, clusters, seed=seed):
         train = [i for i, cluster in enumerate(clusters) if cluster not in (a, b)]
         if len(train) < _FEWEST_TRAINING:
             continue

@@ -13,6 +13,19 @@ SCHEMA = 1
 REAL_BASELINES = ("nearest", "gene-activity", "ridge", "kernel")
 """The verdict asks of a model that it beats the mean, and the best of these."""
 
+SHOWN_METRICS = (
+    "across_gene_r",
+    "delta_r",
+    "skill",
+    "delta_r_within",
+    "delta_r_block",
+    "delta_r_wrong",
+    "delta_r_null",
+    "per_gene_r",
+    "delta_r_scorer_mean",
+)
+"""Columns of the printed table; summary.json has the rest."""
+
 _LABELS = ("fold", "sample", "cluster", "group", "dataset", "model", "stratum", "n_genes")
 
 
@@ -118,6 +131,24 @@ def _mean_skill(rows: pl.DataFrame) -> float:
 def _difference(rows: pl.DataFrame, rival_rows: pl.DataFrame, rival: str, metric: str, *, seed: int) -> dict[str, Any]:
     interval = _summary(rows, rows[metric].to_numpy() - rival_rows[metric].to_numpy(), seed=seed)
     return {"against": rival, **interval._asdict(), "beats": bool(interval.low > 0)}
+
+
+def describe_verdict(verdict: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> list[str]:
+    """Say in a sentence a model whether it beats the mean and the best of the other baselines, by skill."""
+    lines = []
+    for model, metrics_of in verdict.items():
+        parts = []
+        for key in ("vs_mean", "vs_best"):
+            found = metrics_of.get("skill", {}).get(key)
+            if found is None or not np.isfinite(found["mean"]):
+                continue
+            word = "beats" if found["beats"] else "does not beat"
+            parts.append(
+                f"{word} {found['against']} ({found['mean']:+.3f} [{found['low']:+.3f}, {found['high']:+.3f}])"
+            )
+        if parts:
+            lines.append(f"{model}: in skill, {' and '.join(parts)}")
+    return lines
 
 
 def format_table(models: Mapping[str, Mapping[str, Mapping[str, float]]], *, names: Sequence[str]) -> list[list[str]]:

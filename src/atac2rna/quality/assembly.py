@@ -40,7 +40,7 @@ def find_assembly_problems(cohort: CheckInput, accessibility: Accessibility, *, 
                     sample,
                     told,
                     f"Declared as {declared}, for which there is no gene table; promoters hit: {told}.",
-                    f"Correct the assembly, or make a gene table for {declared} with `atac2rna annotation`.",
+                    f"Correct the assembly, or pass `--annotation {declared}=FILE`.",
                 )
             )
         elif shares[best] >= WORTH_COMPARING and shares[declared] < CLEARLY_BELOW * shares[best]:

@@ -1,0 +1,92 @@
+"""The folder of an evaluation: tables, summary, settings and pictures, complete or not there."""
+
+import json
+import math
+import platform
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from atac2rna import __version__
+from atac2rna.atlas import Atlas
+from atac2rna.errors import InputError
+from atac2rna.evaluation.heldout import Progress
+from atac2rna.evaluation.pictures import draw_evaluation
+from atac2rna.evaluation.run import Evaluation, EvaluationSettings, evaluate
+from atac2rna.files import whole_folder
+
+SUMMARY = "summary.json"
+
+
+def evaluate_to_folder(
+    atlas: Atlas,
+    folder: Path,
+    settings: EvaluationSettings | None = None,
+    *,
+    progress: Progress = lambda _: None,
+) -> Evaluation:
+    """Evaluate and write metrics.tsv, per_gene.tsv, summary.json, run.json and pictures/.
+
+    Args:
+        atlas: The atlas.
+        folder: Where the results go; an earlier evaluation there is replaced once the new one is complete.
+        settings: See `EvaluationSettings`.
+        progress: Told of every fit.
+
+    Raises:
+        InputError: As `evaluate`, or if the folder holds something other than an evaluation.
+    """
+    settings = settings or EvaluationSettings()
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"{folder}: is a file; name a folder for the results.")
+    if folder.exists() and any(folder.iterdir()) and not (folder / SUMMARY).is_file():
+        raise InputError(f"{folder}: holds something other than an evaluation; name another folder, or empty it.")
+    evaluation = evaluate(atlas, settings, progress=progress)
+    with whole_folder(folder) as temporary:
+        write_tables(temporary, evaluation, settings)
+        draw_evaluation(temporary / "pictures", evaluation)
+    return evaluation
+
+
+def write_tables(folder: Path, evaluation: Evaluation, settings: EvaluationSettings) -> None:
+    """Write the tables, the summary and the settings; undefined numbers are NaN in TSV and null in JSON."""
+    evaluation.scores.write_csv(folder / "metrics.tsv", separator="\t", null_value="NaN", float_precision=6)
+    if evaluation.genes is not None:
+        evaluation.genes.write_csv(folder / "per_gene.tsv", separator="\t", null_value="NaN", float_precision=6)
+    _write_json(folder / SUMMARY, evaluation.summary)
+    _write_json(folder / "run.json", _run(evaluation, settings))
+
+
+def _run(evaluation: Evaluation, settings: EvaluationSettings) -> dict[str, Any]:
+    """What has to be known to do the same again."""
+    atlas = evaluation.held_out.cohort.atlas
+    return {
+        "version": __version__,
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        "atlas": str(atlas.path),
+        "samples": {record.name: [source.sha256 for source in (*record.atac, *record.rna)] for record in atlas.samples},
+        "holdout": evaluation.summary["holdout"],
+        "models": list(evaluation.held_out.predictions),
+        "settings": {name: dict(values) for name, values in (settings.settings or {}).items()},
+        "bins": settings.bins,
+        "seed": settings.seed,
+        "notes": list(evaluation.notes),
+    }
+
+
+def _write_json(path: Path, content: Mapping[str, Any]) -> None:
+    path.write_text(json.dumps(_without_nan(content), indent=2, allow_nan=False) + "\n")
+
+
+def _without_nan(value: Any) -> Any:
+    """Turn NaN into null all the way down: JSON has no NaN."""
+    if isinstance(value, Mapping):
+        return {key: _without_nan(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_without_nan(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value

@@ -1,0 +1,185 @@
+"""One training from atlas to model directory: fit on all paired samples, with the cross-validated score beside it."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from atac2rna import __version__, plots
+from atac2rna.atlas import Atlas
+from atac2rna.cohort import Cohort, make_cohort
+from atac2rna.errors import InputError, nearest_names
+from atac2rna.evaluation.heldout import fit_model
+from atac2rna.evaluation.pictures import curve_rows
+from atac2rna.evaluation.region import REGION_MODEL, make_panel
+from atac2rna.evaluation.run import Evaluation, EvaluationSettings, evaluate
+from atac2rna.files import whole_folder
+from atac2rna.folds import choose_holdout
+from atac2rna.models.base import Model
+from atac2rna.models.region_settings import RegionMlpSettings, choose_bins
+from atac2rna.models.registry import DEFAULT_MODEL, make_model
+from atac2rna.models.store import TrainedModel, load_model, save_model
+
+
+class TrainingSettings(BaseModel):
+    """How a model is trained; the content of a settings file (`--config run.toml`).
+
+    Attributes:
+        model: Name of the model.
+        seed: Seed of whatever is random.
+        settings: Settings of the model that differ from its defaults.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    model: str = DEFAULT_MODEL
+    seed: int = 0
+    settings: dict[str, Any] = {}
+
+
+@dataclass(frozen=True)
+class Training:
+    """What a training gave.
+
+    Attributes:
+        trained: The model, as it will be loaded.
+        evaluation: Cross-validation of the same kind of model; None where the samples allow none.
+        notes: Sentences to be told.
+    """
+
+    trained: TrainedModel
+    evaluation: Evaluation | None
+    notes: tuple[str, ...]
+
+
+def train(
+    atlas: Atlas,
+    folder: Path,
+    settings: TrainingSettings | None = None,
+    *,
+    overwrite: bool = False,
+    progress: Callable[[str], None] = lambda _: None,
+) -> Training:
+    """Train a model on all paired samples of an atlas and write its directory.
+
+    Args:
+        atlas: The atlas.
+        folder: Where the model goes.
+        settings: See `TrainingSettings`.
+        overwrite: Replace a model that is there.
+        progress: Told of every step.
+
+    Raises:
+        InputError: If the folder exists, or the atlas is not enough for the model.
+    """
+    settings = settings or TrainingSettings()
+    if folder.exists() and not overwrite:
+        raise InputError(f"{folder}: exists; pass --overwrite to replace the model, or another -o.")
+    if folder.exists():
+        load_model(folder)  # Only a model is replaced, never a folder of something else.
+    model, cohort, notes = _prepare(atlas, settings)
+    clusters = cohort.columns.get(choose_holdout(cohort.columns), cohort.samples)
+    fit_model(model, cohort, range(len(cohort.samples)), clusters=clusters, seed=settings.seed)
+    notes = (*notes, *getattr(model, "notes", ()))
+    progress(f"fitted {settings.model}")
+    evaluation: Evaluation | None = None
+    try:
+        evaluation = _cross_validate(atlas, settings, progress)
+    except InputError as fault:
+        notes = (*notes, f"not cross-validated: {fault}")
+    tables = {name: atlas.genes(name, cohort.gene_ids) for name in dict.fromkeys(cohort.columns["assembly"])}
+    with whole_folder(folder) as temporary:
+        save_model(temporary, model, tables=tables, card=_card(cohort, settings, evaluation))
+        history = getattr(model, "history", None)
+        if history is not None:
+            plots.save_figure(
+                plots.learning_curves(curve_rows({"all samples": history}), model=settings.model),
+                temporary / "learning-curve",
+            )
+    progress(f"wrote {folder}")
+    return Training(load_model(folder), evaluation, notes)
+
+
+def _prepare(atlas: Atlas, settings: TrainingSettings) -> tuple[Model, Cohort, tuple[str, ...]]:
+    """Make the model and the samples and genes it learns from; the region model has its own of both."""
+    if settings.model != REGION_MODEL:
+        return make_model(settings.model, settings.settings), make_cohort(atlas), ()
+    make_model(REGION_MODEL, settings.settings)
+    panel = make_panel(atlas, RegionMlpSettings(**settings.settings))
+    notes = [f"samples of other assemblies than {panel.assembly} are left out: {', '.join(panel.left_out)}"]
+    values = dict(settings.settings)
+    if "bins" not in values:
+        choice = choose_bins({name: atlas.peaks(name).score for name in panel.cohort.samples})
+        values["bins"] = choice.bins
+        notes.append(choice.message or "")
+    if not panel.left_out:
+        notes.pop(0)
+    return make_model(REGION_MODEL, values), panel.cohort, tuple(note for note in notes if note)
+
+
+def _cross_validate(atlas: Atlas, settings: TrainingSettings, progress: Callable[[str], None]) -> Evaluation:
+    """Judge the same kind of model on held-out samples, for the model's card."""
+    return evaluate(atlas, comparison(settings), progress=progress)
+
+
+def comparison(settings: TrainingSettings) -> EvaluationSettings:
+    """Give the cross-validation that goes with a training: the mean and the model, by the default hold-out."""
+    return EvaluationSettings(
+        models=("mean", settings.model), settings={settings.model: settings.settings}, seed=settings.seed
+    )
+
+
+def settings_from(values: Mapping[str, Any]) -> TrainingSettings:
+    """Check the content of a settings file.
+
+    Raises:
+        InputError: If a key is unknown or a value does not fit.
+    """
+    known = [*TrainingSettings.model_fields]
+    unknown = [key for key in values if key not in known]
+    if unknown:
+        raise InputError(
+            f"a settings file has the keys {', '.join(known)}; got {unknown[0]!r}; {nearest_names(unknown[0], known)}"
+        )
+    try:
+        return TrainingSettings(**values)
+    except ValidationError as fault:
+        first = fault.errors()[0]
+        raise InputError(f"setting {first['loc'][0]!r} does not fit: {first['msg']}; got {first['input']!r}.") from None
+
+
+def _card(cohort: Cohort, settings: TrainingSettings, evaluation: Evaluation | None) -> dict[str, Any]:
+    """What model.json says of the training."""
+    records = {name: cohort.atlas.record(name) for name in cohort.samples}
+    return {
+        "version": __version__,
+        "packages": {name: version(name) for name in ("numpy", "torch")},
+        "seed": settings.seed,
+        "n_genes": len(cohort.gene_ids),
+        "training_samples": {
+            name: {
+                "assembly": record.assembly,
+                "columns": record.columns,
+                "atac": [source.sha256 for source in record.atac],
+                "rna": [source.sha256 for source in record.rna],
+            }
+            for name, record in records.items()
+        },
+        "cross_validation": _scores_of(settings.model, evaluation),
+    }
+
+
+def _scores_of(model: str, evaluation: Evaluation | None) -> Mapping[str, Any] | None:
+    """The model's own summary; that of the region's table for the region model."""
+    if evaluation is None:
+        return None
+    summary = evaluation.summary
+    models = summary["strata"].get("region", {}) if model == REGION_MODEL else summary["models"]
+    scores = {
+        metric: {key: value if value == value else None for key, value in numbers.items()}
+        for metric, numbers in models.get(model, {}).items()
+    }
+    return {"holdout": summary["holdout"], "n_samples": summary["n_samples"], "metrics": scores}
