@@ -61,7 +61,7 @@ def build(
     manifest = read_manifest(samples)
     chosen = () if biotypes == "all" else tuple(part.strip() for part in biotypes.split(",") if part.strip())
     settings = BuildSettings(
-        selection=GeneSelection(chosen, gene_set.name),
+        selection=GeneSelection(chosen, "union" if gene_set is GeneSetOption.union else "common"),
         gene_column=gene_column,
         value_column=value_column,
         workers=workers,
