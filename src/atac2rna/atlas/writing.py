@@ -6,8 +6,7 @@ leaves the atlas as it was.
 
 import json
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -121,7 +120,7 @@ def _write_parts(
         measured.count(tpm[[sample.tpm is not None for sample in batch]])
         used |= {sample.record.assembly for sample in batch}
         blocks.append(f"block_{len(blocks):05d}")
-        _to_the_end(write_block, folder / blocks[-1], batch, tpm)
+        write_block(folder / blocks[-1], batch, tpm)
         del batch, tpm  # or two blocks would be held while the next one fills
     marks = {
         "selected": select_genes(
@@ -135,7 +134,7 @@ def _write_parts(
     }
     number = 1 + (-1 if before is None else int(before.attributes["genes"].removeprefix("genes_")))
     genes = f"genes_{number:05d}"
-    _to_the_end(write_genes, folder / genes, axis, tables, marks)
+    write_genes(folder / genes, axis, tables, marks)
     return {
         "format": FORMAT,
         "format_version": FORMAT_VERSION,
@@ -164,16 +163,6 @@ def _batches(samples: Iterable[SampleData], size: int) -> Iterator[list[SampleDa
             batch = []
     if batch:
         yield batch
-
-
-def _to_the_end(write: Callable[..., None], *arguments: Any) -> None:
-    """Write in a thread, which Ctrl-C does not reach.
-
-    zarr writes in a thread of its own. Were it called here, an interruption would leave it at work, and what it writes
-    would appear after everything had been cleaned up.
-    """
-    with ThreadPoolExecutor(1) as pool:
-        pool.submit(write, *arguments).result()
 
 
 def _write_root(path: Path, attributes: Mapping[str, Any]) -> None:
