@@ -203,7 +203,8 @@ def settings_from(
         return settings.model_copy(update={"settings": {**settings.settings, **more}})
     except ValidationError as fault:
         first = fault.errors()[0]
-        raise InputError(f"setting {first['loc'][0]!r} does not fit: {first['msg']}; got {first['input']!r}.") from None
+        told = first["msg"].removesuffix(", unable to parse string as an integer")
+        raise InputError(f"setting {first['loc'][0]!r} does not fit: {told}; got {first['input']!r}.") from None
 
 
 def _card(cohort: Cohort, settings: TrainingSettings, evaluation: Evaluation | None) -> dict[str, Any]:

@@ -4,6 +4,7 @@ import errno
 import os
 import re
 import sys
+from itertools import pairwise
 from typing import Annotated
 
 import typer
@@ -60,7 +61,7 @@ def _exit_code(arguments: list[str]) -> int:
         if sys.stdout is not None:
             sys.stdout.flush()
     except TyperException as fault:
-        return _say(_usage_error(fault))
+        return _say(_usage_error(fault, arguments))
     except InputError as fault:
         return _say(str(fault))
     except (KeyboardInterrupt, typer.Abort):
@@ -97,10 +98,15 @@ def _say(message: str, code: int = 2) -> int:
     return code
 
 
-def _usage_error(fault: TyperException) -> str:
-    context = getattr(fault, "ctx", None)
+def _usage_error(fault: TyperException, arguments: list[str]) -> str:
+    context, option = getattr(fault, "ctx", None), getattr(fault, "param", None)
     command = context.command_path if context is not None else "atac2rna"
-    return f"{fault.format_message().rstrip('.')}. See '{command} --help'."
+    message = fault.format_message().replace("Value error, ", "").replace(", unable to parse string as an integer", "")
+    if message.startswith("Invalid value") and "got" not in message and option is not None:
+        given = [word for before, word in pairwise(arguments) if before in option.opts]
+        message = f"{message.rstrip('.')}; got {given[-1]!r}" if given else message
+    end = "" if message.endswith((".", "?")) else "."
+    return f"{message}{end} See '{command} --help'."
 
 
 def _machine_error(fault: OSError) -> str:

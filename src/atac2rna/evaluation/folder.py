@@ -43,11 +43,11 @@ def evaluate_to_folder(
     settings = settings or EvaluationSettings()
     if folder.exists() and not folder.is_dir():
         raise InputError(f"{folder}: is a file; name a folder for the results.")
-    foreign = sorted(path.name for path in folder.iterdir() if path.name not in OWN) if folder.is_dir() else []
-    if foreign:
+    names = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
+    if names and (names - OWN or not {SUMMARY, "metrics.tsv", "run.json"} <= names):
         raise InputError(
-            f"{folder}: holds something other than an evaluation ({foreign[0]}), and the folder is replaced as a whole; "
-            "name another one."
+            f"{folder}: holds something other than an evaluation ({min(names - OWN or names)}), and would be replaced as "
+            "a whole; name another folder."
         )
     with whole_folder(folder) as temporary:
         evaluation = evaluate(atlas, settings, progress=progress)
