@@ -82,8 +82,9 @@ def train(
     _refuse_foreign(folder, overwrite=overwrite)
     with whole_folder(folder) as temporary:
         evaluation, notes = _train_into(temporary, atlas, settings, progress)
+        trained = load_model(temporary)  # what was written can be read before it takes the place of another
     progress(f"wrote {folder}")
-    return Training(load_model(folder), evaluation, notes)
+    return Training(trained, evaluation, notes)
 
 
 def _refuse_foreign(folder: Path, *, overwrite: bool) -> None:
