@@ -53,11 +53,14 @@ def run_demo(folder: Path, *, seed: int = 0, progress: Callable[[str], None] = l
         raise InputError(f"{folder}: holds something other than a demo; name another folder.")
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
+    finished = False
     try:
-        return _run_in(folder, seed=seed, progress=progress)
-    except BaseException:
-        shutil.rmtree(folder, ignore_errors=True)
-        raise
+        result = _run_in(folder, seed=seed, progress=progress)
+        finished = True
+    finally:
+        if not finished:
+            shutil.rmtree(folder, ignore_errors=True)
+    return result
 
 
 def _run_in(folder: Path, *, seed: int, progress: Callable[[str], None]) -> Demo:
