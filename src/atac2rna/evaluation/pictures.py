@@ -154,6 +154,7 @@ def _delta_figure(evaluation: Evaluation, held_out: HeldOut, model: str, row: in
     measured, predicted = _row_values(held_out, model, row)
     mean = held_out.baselines[held_out.rows[row][0]].mean
     labels = _row_labels(evaluation, held_out, model, row)
+    labels["metrics"].pop("r")
     return plots.delta_scatter(measured - mean, predicted - mean, **labels)
 
 
