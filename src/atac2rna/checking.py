@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from atac2rna.annotations import cached_annotation
-from atac2rna.atlas import Atlas, SampleData, SampleRecord, write_findings
+from atac2rna.atlas import Atlas, SampleData, SampleRecord, tpm_on_axis, write_findings
 from atac2rna.building import BuildSettings, GeneReference, read_reference, read_sample
 from atac2rna.errors import InputError
 from atac2rna.formats.annotation import read_annotation
@@ -109,10 +109,7 @@ def check_samples(
 
 def _check_read(samples: Sequence[SampleData], reference: GeneReference, *, seed: int) -> list[Finding]:
     axis = tuple(dict.fromkeys(gene for table in reference.tables.values() for gene in table.gene_ids))
-    tpm = np.full((len(samples), len(axis)), np.nan, dtype=np.float32)
-    for row, sample in enumerate(samples):
-        if sample.tpm is not None:
-            tpm[row] = [sample.tpm.get(gene, np.nan) for gene in axis]
+    tpm = np.stack([tpm_on_axis(sample.tpm, axis) for sample in samples])
     tables = {**_further_tables({}, known=reference.tables), **reference.tables}
     records, peaks = [sample.record for sample in samples], [sample.peaks for sample in samples]
     return find_problems(_check_input(records, peaks, tpm, tables, axis), seed=seed)

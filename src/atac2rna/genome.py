@@ -144,6 +144,10 @@ class GeneTable:
         return tuple(self.frame["gene_id"].to_list())
 
     @cached_property
+    def _row_of(self) -> dict[str, int]:
+        return {gene: row for row, gene in enumerate(self.gene_ids)}
+
+    @cached_property
     def chroms(self) -> tuple[str, ...]:
         """Chromosomes with a gene, in natural order."""
         return sorted_chroms(self.frame["chrom"].unique().to_list())
@@ -184,14 +188,13 @@ class GeneTable:
         Raises:
             InputError: If a gene is not in the table.
         """
-        row_of = {gene: row for row, gene in enumerate(self.gene_ids)}
-        missing = [gene for gene in gene_ids if gene not in row_of]
+        missing = [gene for gene in gene_ids if gene not in self._row_of]
         if missing:
             raise InputError(
                 f"every gene asked for is in the {self.assembly} gene table; {len(missing)} of {len(gene_ids)} are "
                 f"not, the first {missing[0]}. Use the annotation that the genes come from."
             )
-        return GeneTable(self.assembly, self.frame[[row_of[gene] for gene in gene_ids]])
+        return GeneTable(self.assembly, self.frame[[self._row_of[gene] for gene in gene_ids]])
 
 
 def sorted_chroms(names: Iterable[str]) -> tuple[str, ...]:

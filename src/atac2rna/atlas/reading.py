@@ -42,6 +42,8 @@ class Atlas:
         self.path = path
         self._root = _open_root(path)
         self.attributes: dict[str, Any] = dict(self._root.attrs)
+        self._nodes: dict[str, zarr.Group | zarr.Array[Any]] = {}
+        self._selections: dict[tuple[str, tuple[str, ...]], GeneTable] = {}
         self._homes: dict[str, tuple[str, int]] = {}
         records = []
         for block in self.attributes["blocks"]:
@@ -51,18 +53,38 @@ class Atlas:
                 records.append(record)
         self.samples: tuple[SampleRecord, ...] = tuple(records)
 
-    def _node(self, name: str) -> Any:
-        try:
-            return self._root[name]
-        except KeyError:
-            raise InputError(f"{self.path}: the atlas is damaged ({name} is missing); build it again.") from None
+    def _node(self, name: str) -> zarr.Group | zarr.Array[Any]:
+        """Open a group or an array once, and make sure that the file of an array is there: zarr would give zeros."""
+        if name not in self._nodes:
+            try:
+                node = self._root[name]
+            except (KeyError, ValueError):
+                raise self._damage(name, "is missing") from None
+            if isinstance(node, zarr.Array) and node.size and not self._values_of(name, node.ndim).is_file():
+                raise self._damage(name, "has lost its values")
+            self._nodes[name] = node
+        return self._nodes[name]
+
+    def _values_of(self, name: str, dimensions: int) -> Path:
+        return self.path.joinpath(name, "c", *("0" * dimensions))
+
+    def _damage(self, name: str, what: str) -> InputError:
+        return InputError(f"{self.path}: the atlas is damaged ({name} {what}); build it again.")
 
     def _attributes_of(self, name: str) -> dict[str, Any]:
         return dict(self._node(name).attrs)
 
     def read(self, name: str, rows: slice | int = slice(None)) -> NDArray[Any]:
-        """Read rows of a stored array by its name in the tree (`docs/atlas-format.md`)."""
-        return np.asarray(self._node(name)[rows])
+        """Read rows of a stored array by its name in the tree (`docs/atlas-format.md`).
+
+        Raises:
+            InputError: If the array is missing or its file is cut or changed.
+        """
+        node = self._node(name)
+        try:
+            return np.asarray(node[rows])  # type: ignore[index]
+        except (ValueError, RuntimeError):
+            raise self._damage(name, "cannot be decoded") from None
 
     @cached_property
     def axis(self) -> tuple[str, ...]:
@@ -112,14 +134,22 @@ class Atlas:
             InputError: If the atlas has no such sample.
         """
         self._home(sample)
-        return self.samples[self.columns["sample"].index(sample)]
+        return self._records[sample]
+
+    @cached_property
+    def _records(self) -> dict[str, SampleRecord]:
+        return {record.name: record for record in self.samples}
 
     def peaks(self, sample: str) -> Peaks:
-        """Read the peaks of a sample."""
+        """Read the peaks of a sample, as they were written; chromosomes without a peak are left out of `chroms`.
+
+        Raises:
+            InputError: If the atlas has no such sample.
+        """
         block, row = self._home(sample)
         begin, end = self.read(f"{block}/peaks/offset", slice(row, row + 2)).tolist()
         columns = {c: self.read(f"{block}/peaks/{c}", slice(begin, end)) for c in PEAK_COLUMNS}
-        names: list[str] = self._attributes_of(f"{block}/peaks")["chroms"]
+        names = self._attributes_of(f"{block}/peaks")["chroms"]
         used, codes = np.unique(columns.pop("chrom"), return_inverse=True)
         return Peaks(tuple(names[i] for i in used), codes.astype(np.int16), **columns)
 
@@ -141,31 +171,55 @@ class Atlas:
 
         Returns:
             Shape (samples, genes), float32; NaN where not measured.
+
+        Raises:
+            InputError: If the selected genes of a sample add up to 0 TPM, or a gene is not on the axis.
         """
         raw = self.raw_tpm(samples).astype(np.float64)
         totals = np.nansum(raw[:, self.selected], axis=1, keepdims=True)
         if not (totals > 0).all():
             sample = samples[int(np.flatnonzero(totals <= 0)[0])]
-            raise InputError(f"{self.path}: a sample for training has expression; {sample} has none. Remove it.")
+            raise InputError(
+                f"{self.path}: expression is scaled to a million over the selected genes; those of {sample} add up to 0 "
+                f"({int((totals <= 0).sum())} of {len(samples)} samples). Leave it out."
+            )
         keep = self.selected if gene_ids is None else self._axis_index(gene_ids)
         values: NDArray[np.float32] = np.log2(raw[:, keep] * (1e6 / totals) + 1).astype(np.float32)
         return values
 
     def genes(self, assembly: str, gene_ids: Sequence[str] | None = None) -> GeneTable:
-        """Give the gene table of an assembly in the order of `gene_ids` (None: the selected genes)."""
+        """Give the gene table of an assembly in the order of `gene_ids` (None: the selected genes).
+
+        The same question gets the same object, so that what a table works out once (its TSSs) is kept.
+
+        Raises:
+            InputError: If the atlas has no table of the assembly, or a gene is not in it.
+        """
         if assembly not in self.tables:
             known = nearest_names(assembly, [*self.tables])
             raise InputError(f"{self.path}: has no gene table of assembly {assembly!r}: {known}")
-        return self.tables[assembly].select(self.gene_ids if gene_ids is None else gene_ids)
+        key = assembly, self.gene_ids if gene_ids is None else tuple(gene_ids)
+        if key not in self._selections:
+            self._selections[key] = self.tables[assembly].select(key[1])
+        return self._selections[key]
 
     def _home(self, sample: str) -> tuple[str, int]:
         if sample not in self._homes:
             raise InputError(f"{self.path}: has no sample {sample!r}: {nearest_names(sample, [*self._homes])}")
         return self._homes[sample]
 
+    @cached_property
+    def _row_on_axis(self) -> dict[str, int]:
+        return {gene: row for row, gene in enumerate(self.axis)}
+
     def _axis_index(self, gene_ids: Sequence[str]) -> NDArray[np.intp]:
-        row_of = {gene: row for row, gene in enumerate(self.axis)}
-        return np.array([row_of[gene] for gene in gene_ids], dtype=np.intp)
+        missing = [gene for gene in gene_ids if gene not in self._row_on_axis]
+        if missing:
+            raise InputError(
+                f"{self.path}: every gene asked for is in a gene table of the atlas; {len(missing):,} of "
+                f"{len(gene_ids):,} are not, the first {missing[0]}. Use genes of its annotations."
+            )
+        return np.array([self._row_on_axis[gene] for gene in gene_ids], dtype=np.intp)
 
 
 def _open_root(path: Path) -> zarr.Group:
@@ -176,8 +230,8 @@ def _open_root(path: Path) -> zarr.Group:
         )
     try:
         attributes = json.loads(marker.read_text()).get("attributes", {})
-    except (json.JSONDecodeError, UnicodeDecodeError):
-        raise InputError(f"{marker}: is damaged (not JSON); build the atlas again.") from None
+    except (json.JSONDecodeError, UnicodeDecodeError, AttributeError):
+        raise InputError(f"{marker}: is damaged (no JSON of a zarr group); build the atlas again.") from None
     if attributes.get("format") != FORMAT:
         raise InputError(f"{path}: is a zarr store but no atlas of atac2rna; make one with 'atac2rna build'.")
     if attributes.get("format_version") != FORMAT_VERSION:

@@ -1,54 +1,30 @@
-"""Writing an atlas: blocks of samples, then the gene tables that hold for all, then the names of both."""
+"""Writing an atlas: blocks of samples, then the genes that hold for all, then the root that names both.
 
-from collections.abc import Iterable, Mapping, Sequence
+What the root attributes do not name does not exist, and they are written last, in one step. Whatever fails before
+leaves the atlas as it was.
+"""
+
+import json
+import shutil
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import polars as pl
-import zarr
-from numpy.typing import NDArray
-from zarr.codecs import BloscCodec
 
-from atac2rna.atlas.reading import FORMAT, FORMAT_VERSION, PEAK_COLUMNS, Atlas
+from atac2rna.atlas.parts import tpm_on_axis, write_block, write_genes
+from atac2rna.atlas.reading import FORMAT, FORMAT_VERSION, Atlas
 from atac2rna.atlas.record import GeneSelection, SampleData
-from atac2rna.genome import GENE_SCHEMA, GeneTable, is_standard_chrom, sorted_chroms
+from atac2rna.atlas.selection import Measured, refuse_unknown_biotypes, select_genes
+from atac2rna.errors import InputError
+from atac2rna.files import whole_file
+from atac2rna.genome import GeneTable
 
 BLOCK_SAMPLES = 64
 """Samples stored together in one set of arrays; bounds both the memory of a build and the number of files."""
 
-_CHUNK_ROWS = 65_536
-_PEAK_DTYPES = {"chrom": "int16", "signal": "float32", "score": "float32"}
-
-
-def select_genes(
-    axis: Sequence[str],
-    tables: Mapping[str, GeneTable],
-    *,
-    measured: NDArray[np.bool_],
-    selection: GeneSelection,
-) -> NDArray[np.bool_]:
-    """Choose the genes of an atlas.
-
-    Args:
-        axis: Gene ids.
-        tables: Gene table of every assembly of the samples.
-        measured: True where the gene was measured in every sample (or in any, for `union`), shape (axis,).
-        selection: Biotypes and gene set.
-
-    Returns:
-        Shape (axis,): measured genes on nuclear chromosomes that every table has, with a biotype asked for in every
-        table that states biotypes.
-    """
-    keep = measured.copy()
-    for table in tables.values():
-        frame = table.frame
-        good = pl.Series([is_standard_chrom(chrom) for chrom in frame["chrom"].to_list()], dtype=pl.Boolean)
-        if selection.biotypes and (frame["biotype"] != "").any():
-            good = good & frame["biotype"].is_in(list(selection.biotypes))
-        kept = set(frame.filter(good)["gene_id"].to_list())
-        keep &= np.fromiter((gene in kept for gene in axis), dtype=bool, count=len(axis))
-    return keep
+_LOCK = ".writing"
 
 
 def write_atlas(
@@ -59,92 +35,126 @@ def write_atlas(
     selection: GeneSelection,
     provenance: Mapping[str, Any],
 ) -> Atlas:
-    """Write a new atlas into an empty folder; the caller makes it appear whole (`files.whole_folder`)."""
-    root = zarr.open_group(path, mode="w", attributes={"format": FORMAT, "format_version": FORMAT_VERSION})
-    return _extend(root, path, samples, tables=tables, selection=selection, provenance=provenance, before=None)
+    """Write a new atlas into an empty folder; the caller makes it appear whole (`files.whole_folder`).
+
+    Args:
+        path: The folder.
+        samples: Samples with unique names; taken one by one, `BLOCK_SAMPLES` at most are held.
+        tables: Gene tables by assembly: those of the samples, and any further ones.
+        selection: Which genes the atlas speaks of.
+        provenance: Where it comes from.
+
+    Raises:
+        InputError: If a name is repeated, or no gene has a biotype that the selection names.
+    """
+    refuse_unknown_biotypes(tables, selection)
+    attributes = _write_parts(path, samples, tables=tables, selection=selection, before=None)
+    _write_root(path, {**attributes, "provenance": [dict(provenance)], "findings": []})
+    return Atlas(path)
 
 
 def add_to_atlas(
     path: Path, samples: Iterable[SampleData], *, tables: Mapping[str, GeneTable], provenance: Mapping[str, Any]
 ) -> Atlas:
-    """Add samples as new blocks; arrays that are there are not touched, and nothing counts before the last write.
+    """Add samples as new blocks; blocks that are there are not touched, and nothing counts before the last write.
 
     Args:
         path: The atlas.
         samples: Samples whose names it does not have.
         tables: Gene tables to add for assemblies that it does not have; those that it has stay.
         provenance: Provenance of this addition, appended to the list.
+
+    Raises:
+        InputError: If there is no atlas, another run is writing to it, or a name is taken. It is then as it was, as
+            after any other error and after Ctrl-C.
     """
-    before = Atlas(path)
-    root = zarr.open_group(path, mode="r+")
-    chosen = before.attributes["gene_selection"]
-    selection = GeneSelection(tuple(chosen["biotypes"]), chosen["gene_set"])
-    tables = {**tables, **before.tables}
-    return _extend(root, path, samples, tables=tables, selection=selection, provenance=provenance, before=before)
-
-
-def _extend(
-    root: zarr.Group,
-    path: Path,
-    samples: Iterable[SampleData],
-    *,
-    tables: Mapping[str, GeneTable],
-    selection: GeneSelection,
-    provenance: Mapping[str, Any],
-    before: Atlas | None,
-) -> Atlas:
-    """Write blocks of samples and the gene tables that hold for all, then name them in the root attributes."""
-    blocks: list[str] = [] if before is None else list(before.attributes["blocks"])
-    axis = list(dict.fromkeys([*(before.axis if before else ()), *(g for t in tables.values() for g in t.gene_ids)]))
-    everywhere, anywhere = np.ones(len(axis), bool), np.zeros(len(axis), bool)
-    if before is not None:
-        home = before.attributes["genes"]
-        everywhere[:], size = False, len(before.axis)
-        everywhere[:size] = before.read(f"{home}/measured_everywhere")
-        anywhere[:size] = before.read(f"{home}/measured_anywhere")
-    used = {record.assembly for record in (before.samples if before else ())}
-    for batch in _batched(samples, BLOCK_SAMPLES):
-        tpm = np.stack([_on_axis(sample.tpm, axis) for sample in batch])
-        has_rna = np.array([sample.tpm is not None for sample in batch])
-        everywhere &= np.isfinite(tpm[has_rna]).all(axis=0)
-        anywhere |= np.isfinite(tpm[has_rna]).any(axis=0)
-        used |= {sample.record.assembly for sample in batch}
-        blocks.append(f"block_{len(blocks):05d}")
-        _write_block(root, blocks[-1], batch, tpm)
-    genes = f"genes_{len(blocks):05d}"
-    selected = select_genes(
-        axis,
-        {name: table for name, table in tables.items() if name in used},
-        measured=everywhere if selection.gene_set == "common" else anywhere,
-        selection=selection,
-    )
-    _write_genes(
-        root,
-        genes,
-        axis,
-        tables,
-        {"selected": selected, "measured_everywhere": everywhere, "measured_anywhere": anywhere},
-    )
-    history = [] if before is None else before.attributes["provenance"]
-    root.attrs.update(
-        {
-            "assemblies": list(tables),
-            "blocks": blocks,
-            "genes": genes,
-            "gene_selection": {"biotypes": list(selection.biotypes), "gene_set": selection.gene_set},
-            "provenance": [*history, dict(provenance)],
-            "findings": [],
-        }
-    )
+    with _sole_writer(path) as stage:
+        before = Atlas(path)
+        chosen = before.attributes["gene_selection"]
+        attributes = _write_parts(
+            stage,
+            samples,
+            tables={**before.tables, **{name: table for name, table in tables.items() if name not in before.tables}},
+            selection=GeneSelection(tuple(chosen["biotypes"]), chosen["gene_set"]),
+            before=before,
+        )
+        parts = [*attributes["blocks"][len(before.attributes["blocks"]) :], attributes["genes"]]
+        history = before.attributes["provenance"]
+        try:
+            _remove_unnamed(path, parts)  # what a run that was killed may have left
+            for part in parts:
+                (stage / part).replace(path / part)
+            _write_root(path, {**attributes, "provenance": [*history, dict(provenance)], "findings": []})
+        finally:
+            _remove_unnamed(path, [*parts, before.attributes["genes"]])
     return Atlas(path)
 
 
 def write_findings(path: Path, findings: Sequence[Mapping[str, str]]) -> None:
-    """Store the findings of the last check in the root attributes."""
-    zarr.open_group(path, mode="r+").attrs.update({"findings": [dict(finding) for finding in findings]})
+    """Store the findings of the last check in the root attributes.
+
+    Raises:
+        InputError: If there is no atlas, or another run is writing to it.
+    """
+    with _sole_writer(path):
+        attributes = Atlas(path).attributes
+        _write_root(path, {**attributes, "findings": [dict(finding) for finding in findings]})
 
 
-def _batched(samples: Iterable[SampleData], size: int) -> Iterable[list[SampleData]]:
+def _write_parts(
+    folder: Path,
+    samples: Iterable[SampleData],
+    *,
+    tables: Mapping[str, GeneTable],
+    selection: GeneSelection,
+    before: Atlas | None,
+) -> dict[str, Any]:
+    """Write blocks and genes into a folder and give the root attributes that name them and what was `before`."""
+    blocks: list[str] = [] if before is None else list(before.attributes["blocks"])
+    records = () if before is None else before.samples
+    axis = list(dict.fromkeys([*(before.axis if before else ()), *(g for t in tables.values() for g in t.gene_ids)]))
+    measured = Measured(len(axis), before)
+    used = {record.assembly for record in records}
+    for batch in _batches(_with_new_names(samples, {record.name for record in records}), BLOCK_SAMPLES):
+        tpm = np.stack([tpm_on_axis(sample.tpm, axis) for sample in batch])
+        measured.count(tpm[[sample.tpm is not None for sample in batch]])
+        used |= {sample.record.assembly for sample in batch}
+        blocks.append(f"block_{len(blocks):05d}")
+        write_block(folder / blocks[-1], batch, tpm)
+        del batch, tpm  # or two blocks would be held while the next one fills
+    marks = {
+        "selected": select_genes(
+            axis,
+            {name: table for name, table in tables.items() if name in used},
+            measured=measured,
+            selection=selection,
+        ),
+        "measured_everywhere": measured.everywhere,
+        "measured_anywhere": measured.anywhere,
+    }
+    number = 1 + (-1 if before is None else int(before.attributes["genes"].removeprefix("genes_")))
+    genes = f"genes_{number:05d}"
+    write_genes(folder / genes, axis, tables, marks)
+    return {
+        "format": FORMAT,
+        "format_version": FORMAT_VERSION,
+        "assemblies": list(tables),
+        "blocks": blocks,
+        "genes": genes,
+        "gene_selection": {"biotypes": list(selection.biotypes), "gene_set": selection.gene_set},
+    }
+
+
+def _with_new_names(samples: Iterable[SampleData], taken: set[str]) -> Iterator[SampleData]:
+    for sample in samples:
+        name = sample.record.name
+        if name in taken:
+            raise InputError(f"names of samples are unique in an atlas; got {name!r} again. Rename or leave it out.")
+        taken.add(name)
+        yield sample
+
+
+def _batches(samples: Iterable[SampleData], size: int) -> Iterator[list[SampleData]]:
     batch: list[SampleData] = []
     for sample in samples:
         batch.append(sample)
@@ -155,68 +165,35 @@ def _batched(samples: Iterable[SampleData], size: int) -> Iterable[list[SampleDa
         yield batch
 
 
-def _on_axis(tpm: Mapping[str, float] | None, axis: Sequence[str]) -> NDArray[np.float32]:
-    if tpm is None:
-        return np.full(len(axis), np.nan, dtype=np.float32)
-    return np.fromiter((tpm.get(gene, np.nan) for gene in axis), dtype=np.float32, count=len(axis))
+def _write_root(path: Path, attributes: Mapping[str, Any]) -> None:
+    """Write the root's zarr.json in one step: older zarr writes in place, and a cut file would lose the atlas."""
+    node = {"attributes": attributes, "zarr_format": 3, "node_type": "group"}
+    with whole_file(path / "zarr.json") as temporary:
+        temporary.write_text(json.dumps(node, indent=2, allow_nan=False) + "\n")
 
 
-def _write_block(root: zarr.Group, name: str, batch: list[SampleData], tpm: NDArray[np.float32]) -> None:
-    chroms = list(sorted_chroms(chrom for sample in batch for chrom in sample.peaks.chroms))
-    rank = {chrom: i for i, chrom in enumerate(chroms)}
-    block = root.create_group(name, overwrite=True, attributes={"samples": [s.record.to_json() for s in batch]})
-    peaks = block.create_group("peaks", attributes={"chroms": chroms})
-    offset = np.cumsum([0, *(len(sample.peaks) for sample in batch)], dtype=np.int64)
-    _write_array(peaks, "offset", offset, chunk=offset.shape)
-    for column in PEAK_COLUMNS:
-        parts = [getattr(sample.peaks, column) for sample in batch]
-        if column == "chrom":
-            parts = [
-                np.array([rank[c] for c in s.peaks.chroms], np.int16)[part]
-                for s, part in zip(batch, parts, strict=True)
-            ]
-        values = np.concatenate(parts).astype(_PEAK_DTYPES.get(column, "int32"))
-        _write_array(peaks, column, values, chunk=(_CHUNK_ROWS,))
-    _write_array(block, "tpm", tpm, chunk=(1, tpm.shape[1]))
+@contextmanager
+def _sole_writer(path: Path) -> Iterator[Path]:
+    """Give a folder within the atlas that only one run can hold and that vanishes at the end with what is in it."""
+    Atlas(path)
+    stage = path / _LOCK
+    try:
+        stage.mkdir()
+    except FileExistsError:
+        raise InputError(
+            f"{path}: only one run at a time writes to an atlas, and {stage} says that another one does. Wait for its "
+            "end; if there is none (it was killed), delete that folder."
+        ) from None
+    try:
+        yield stage
+    finally:
+        shutil.rmtree(stage, ignore_errors=True)
 
 
-def _write_array(group: zarr.Group, name: str, values: NDArray[Any], *, chunk: tuple[int, ...]) -> None:
-    """Write an array as one file: all chunks in a single shard."""
-    chunk = tuple(max(1, size) for size in chunk)
-    shard = tuple(max(1, -(-n // c)) * c for n, c in zip(values.shape, chunk, strict=True))
-    array = group.create_array(
-        name,
-        shape=values.shape,
-        dtype=values.dtype,
-        chunks=chunk,
-        shards=shard,
-        compressors=BloscCodec(cname="zstd", clevel=5, shuffle="shuffle"),
-        fill_value=np.nan if values.dtype.kind == "f" else 0,
-    )
-    array[...] = values
-
-
-def _write_genes(
-    root: zarr.Group,
-    name: str,
-    axis: Sequence[str],
-    tables: Mapping[str, GeneTable],
-    masks: Mapping[str, NDArray[np.bool_]],
-) -> None:
-    group = root.create_group(name, overwrite=True)
-    _write_strings(group, "gene_id", axis)
-    for mask_name, mask in masks.items():
-        _write_array(group, mask_name, mask, chunk=mask.shape)
-    for assembly, table in tables.items():
-        home = group.create_group(f"tables/{assembly}", attributes={"fingerprint": table.fingerprint})
-        for column, dtype in GENE_SCHEMA.items():
-            if dtype == pl.String():
-                _write_strings(home, column, table.frame[column].to_list())
-            else:
-                values = table.frame[column].to_numpy()
-                _write_array(home, column, values, chunk=values.shape)
-
-
-def _write_strings(group: zarr.Group, name: str, values: Sequence[str]) -> None:
-    array = np.array(values, dtype=np.dtypes.StringDType())
-    group.create_array(name, data=array, chunks=(max(1, array.size),))
+def _remove_unnamed(path: Path, parts: Iterable[str]) -> None:
+    """Remove those of the parts that the root attributes, as they are now, do not name."""
+    attributes = Atlas(path).attributes
+    named = {*attributes["blocks"], attributes["genes"]}
+    for part in parts:
+        if part not in named:
+            shutil.rmtree(path / part, ignore_errors=True)

@@ -200,7 +200,7 @@ def sample_table(atlas: Atlas) -> pl.DataFrame:
                 "dataset": record.columns.get("dataset", ""),
                 "peaks": len(peaks),
                 "median_width": float(np.median(peaks.end - peaks.start)) if len(peaks) else 0.0,
-                "promoter_share": promoters_hit(peaks, atlas.genes(record.assembly)),
+                "promoters_with_a_peak": promoters_hit(peaks, atlas.genes(record.assembly)),
                 "genes_expressed": int(np.count_nonzero(values >= 1)) if record.rna else None,
                 "tpm_sum": record.rna_sum,
                 "flag": record.name in flagged,

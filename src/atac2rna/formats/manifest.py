@@ -130,11 +130,12 @@ def _entry(path: Path, line: int, header: list[str], cells: list[str]) -> Entry:
         if not row[name]:
             raise InputError(f"{where}: every row fills the columns {', '.join(REQUIRED)}; {name!r} is empty.")
     sample = row["sample"]
-    if sample[0] == "." or any(c in "/\\" or not c.isprintable() for c in sample):
-        raise InputError(
-            f"{where}: a sample's name may serve as a file name, without / or \\, control characters, or a dot in "
-            f"front; got {sample!r}. Rename it."
-        )
+    for what, name in (("a sample", sample), ("an assembly", row["assembly"])):
+        if name[0] == "." or any(c in "/\\" or not c.isprintable() for c in name):
+            raise InputError(
+                f"{where}: the name of {what} may serve as a file name, without / or \\, control characters, or a dot "
+                f"in front; got {name!r}. Rename it."
+            )
     return Entry(
         sample=sample,
         atac=_paths(path, where, "atac", row["atac"]),

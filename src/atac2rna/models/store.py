@@ -2,9 +2,9 @@
 
 import gzip
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,8 @@ from atac2rna.peaks import Peaks
 FORMAT = "atac2rna-model"
 FORMAT_VERSION = 1
 
+_WEIGHTS = "weights.safetensors"
+_GENES = "genes.tsv.gz"
 _PLACE = ("chrom", "start", "end", "strand", "tss")
 
 
@@ -35,11 +37,13 @@ class TrainedModel:
         model: The fitted model.
         tables: Gene table of every assembly that it knows, all in the order of the predictions.
         card: Content of model.json.
+        reliability: Reliability of each gene's prediction, shape (genes,), float32; NaN where unknown.
     """
 
     model: Model
     tables: Mapping[str, GeneTable]
     card: Mapping[str, Any]
+    reliability: NDArray[np.float32]
 
     @property
     def gene_ids(self) -> tuple[str, ...]:
@@ -58,7 +62,9 @@ class TrainedModel:
         """
         if assembly not in self.tables:
             known = nearest_names(assembly, [*self.tables])
-            raise InputError(f"the model knows no genes of assembly {assembly!r}; {known}")
+            raise InputError(
+                f"a model predicts samples of the assemblies whose genes it knows; it has none of {assembly!r}; {known}"
+            )
         return self.model.predict(self.model.representation(peaks, self.tables[assembly]))
 
 
@@ -75,36 +81,53 @@ def save_model(
     Args:
         folder: The folder.
         model: The fitted model.
-        tables: Gene tables by assembly, in the order of the predictions.
-        card: What model.json says beside kind, settings, format and checksums.
+        tables: Gene tables by assembly, at least one, all of the same genes in the order of the predictions.
+        card: What model.json says beside kind, settings, assemblies, format and checksums; NaN becomes null.
         reliability: Per-gene reliability, shape (genes,); None: unknown (NaN).
+
+    Raises:
+        ValueError: If the tables differ in their genes, or the card uses a key of the store.
     """
-    arrays = {name: np.ascontiguousarray(array) for name, array in sorted(model.state().items())}
-    save_file(arrays, folder / "weights.safetensors")
-    (folder / "genes.tsv.gz").write_bytes(_gene_bytes(tables, reliability))
+    if len({table.gene_ids for table in tables.values()}) != 1:
+        raise ValueError(f"the gene tables of a model list the same genes in one order; those of {[*tables]} do not")
     settings = getattr(model, "settings", None)
-    content = {
+    own = {
         "format": FORMAT,
         "format_version": FORMAT_VERSION,
         "kind": model.name,
         "settings": settings.model_dump(mode="json") if settings is not None else {},
         "assemblies": {name: table.fingerprint for name, table in tables.items()},
-        **card,
-        "files": {name: checksum(folder / name) for name in ("weights.safetensors", "genes.tsv.gz")},
     }
-    (folder / "model.json").write_text(json.dumps(content, indent=2, allow_nan=False) + "\n")
+    taken = sorted({*own, "files"} & {*card})
+    if taken:
+        raise ValueError(f"the keys {taken} of model.json are the store's own; name those of the card otherwise")
+    arrays = {name: np.asarray(array, order="C") for name, array in sorted(model.state().items())}
+    save_file(arrays, folder / _WEIGHTS)
+    (folder / _GENES).write_bytes(_gene_bytes(tables, reliability))
+    files = {name: checksum(folder / name) for name in (_WEIGHTS, _GENES)}
+    content = json.dumps(_without_nan({**own, **card, "files": files}), indent=2, allow_nan=False)
+    (folder / "model.json").write_text(content + "\n")
+
+
+def _without_nan(value: Any) -> Any:
+    """Replace NaN, which JSON has not, by None."""
+    if isinstance(value, Mapping):
+        return {key: _without_nan(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_without_nan(item) for item in value]
+    return None if isinstance(value, float) and math.isnan(value) else value
 
 
 def _gene_bytes(tables: Mapping[str, GeneTable], reliability: NDArray[np.floating] | None) -> bytes:
     first = next(iter(tables.values())).frame
     columns = {name: first[name] for name in ("gene_id", "gene_name", "biotype", "version")}
-    columns["reliability"] = pl.Series(np.full(first.height, np.nan) if reliability is None else reliability)
+    values = np.full(first.height, np.nan) if reliability is None else reliability
+    columns["reliability"] = pl.Series(values, dtype=pl.Float32)
     for assembly, table in tables.items():
         frame = table.frame.with_columns(tss=pl.Series(table.tss))
         columns |= {f"{name}.{assembly}": frame[name] for name in _PLACE}
-    buffer = BytesIO()
-    pl.DataFrame(columns).write_csv(buffer, separator="\t")
-    return gzip.compress(buffer.getvalue(), mtime=0)
+    text = pl.DataFrame(columns).write_csv(separator="\t", quote_style="never")
+    return gzip.compress(text.encode(), mtime=0)
 
 
 def load_model(folder: Path) -> TrainedModel:
@@ -114,18 +137,21 @@ def load_model(folder: Path) -> TrainedModel:
         InputError: If it is none, a file is missing or changed since it was written, or its format is newer.
     """
     card = _read_card(folder)
-    for name, expected in card["files"].items():
-        path = folder / name
+    for name in (_WEIGHTS, _GENES):
+        path, expected = folder / name, card["files"].get(name)
         if not path.is_file():
             raise InputError(f"{path}: a file of the model is missing; copy the whole directory again.")
         if checksum(path) != expected:
             raise InputError(f"{path}: differs from what model.json says (damaged or changed); copy the model again.")
     model = make_model(card["kind"], card["settings"])
     try:
-        model.load_state(load_file(folder / "weights.safetensors"))
+        model.load_state(load_file(folder / _WEIGHTS))
     except (SafetensorError, KeyError) as fault:
-        raise InputError(f"{folder}: the weights do not fit the model kind {card['kind']!r} ({fault}).") from None
-    return TrainedModel(model, _read_tables(folder / "genes.tsv.gz", [*card["assemblies"]]), card)
+        raise InputError(
+            f"{folder}: the weights do not fit the model kind {card['kind']!r} ({fault}); copy the model again."
+        ) from None
+    tables, reliability = _read_genes(folder / _GENES, [*card["assemblies"]])
+    return TrainedModel(model, tables, card, reliability)
 
 
 def _read_card(folder: Path) -> dict[str, Any]:
@@ -138,20 +164,23 @@ def _read_card(folder: Path) -> dict[str, Any]:
         raise InputError(f"{path}: is damaged (not JSON); copy the model again.") from None
     if not isinstance(card, dict) or card.get("format") != FORMAT:
         raise InputError(f"{path}: describes no model of atac2rna; make one with 'atac2rna train'.")
-    if card["format_version"] > FORMAT_VERSION:
+    if card.get("format_version") != FORMAT_VERSION:
         raise InputError(
-            f"{path}: this version reads model formats up to {FORMAT_VERSION}; got {card['format_version']}. "
-            "Install a newer atac2rna."
+            f"{path}: this version reads model format {FORMAT_VERSION}; got {card.get('format_version')}. Install the "
+            "atac2rna that wrote it (or a newer one), or train again."
         )
+    missing = [key for key in ("kind", "settings", "assemblies", "files") if key not in card]
+    if missing:
+        raise InputError(f"{path}: is damaged ({missing[0]!r} is missing); copy the model again.")
     return card
 
 
-def _read_tables(path: Path, assemblies: list[str]) -> dict[str, GeneTable]:
+def _read_genes(path: Path, assemblies: list[str]) -> tuple[dict[str, GeneTable], NDArray[np.float32]]:
     text = read_text_bytes(path, what="the gene table of a model")
-    frame = pl.read_csv(text, separator="\t", infer_schema=False).fill_null("")
+    frame = pl.read_csv(text, separator="\t", infer_schema=False, quote_char=None).fill_null("")
     tables = {}
     for assembly in assemblies:
         places = {f"{name}.{assembly}": name for name in _PLACE[:-1]}
         own = frame.select("gene_id", "gene_name", "biotype", "version", *places).rename(places)
         tables[assembly] = GeneTable(assembly, own.select(pl.col(c).cast(dtype) for c, dtype in GENE_SCHEMA.items()))
-    return tables
+    return tables, frame["reliability"].cast(pl.Float32).to_numpy()

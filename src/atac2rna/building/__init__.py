@@ -1,0 +1,109 @@
+"""From samples.tsv to an atlas: read every file once, join genes, write blocks of samples."""
+
+from collections.abc import Callable, Mapping
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from atac2rna import __version__
+from atac2rna.atlas import Atlas, GeneSelection, add_to_atlas, write_atlas
+from atac2rna.building.reading import MIN_JOIN_RATE, SampleReader, read_sample, read_samples
+from atac2rna.building.reference import GeneReference, read_reference
+from atac2rna.errors import InputError
+from atac2rna.files import checksum, whole_folder
+from atac2rna.formats.manifest import Manifest
+
+__all__ = [
+    "MIN_JOIN_RATE",
+    "BuildSettings",
+    "GeneReference",
+    "SampleReader",
+    "WriteMode",
+    "build_atlas",
+    "read_reference",
+    "read_sample",
+    "read_samples",
+]
+
+WriteMode = Literal["new", "overwrite", "add"]
+"""What an atlas that is already there means: an error, to be replaced, to be added to."""
+
+
+@dataclass(frozen=True)
+class BuildSettings:
+    """How an atlas is built.
+
+    Attributes:
+        selection: Biotypes and gene set.
+        gene_column: Column of gene ids in expression files; None: recognised.
+        value_column: Column of expression in them; None: recognised.
+        workers: Files read at a time.
+    """
+
+    selection: GeneSelection = field(default_factory=GeneSelection)
+    gene_column: str | None = None
+    value_column: str | None = None
+    workers: int = 2
+
+
+def build_atlas(
+    manifest: Manifest,
+    path: Path,
+    *,
+    annotations: Mapping[str, Path],
+    settings: BuildSettings | None = None,
+    mode: WriteMode = "new",
+    progress: Callable[[str], None] = lambda _: None,
+) -> Atlas:
+    """Build an atlas, or add samples to one.
+
+    Args:
+        manifest: The samples.
+        path: Folder of the atlas.
+        annotations: Annotation file by canonical assembly; assemblies without one are looked for in the cache.
+        settings: See `BuildSettings`; samples that are added follow the selection of the atlas instead.
+        mode: See `WriteMode`.
+        progress: Told of every sample read.
+
+    Raises:
+        InputError: If the atlas exists (`new`) or a name is taken (`add`), a file does not hold what it should, or an
+            assembly has no gene table. What was at `path` is then as it was.
+    """
+    settings = settings or BuildSettings()
+    before = _existing(manifest, path, mode)
+    assemblies = [entry.assembly for entry in manifest.entries]
+    reference = read_reference(assemblies, annotations, held=None if before is None else before.tables)
+    reader = SampleReader(reference, gene_column=settings.gene_column, value_column=settings.value_column)
+    provenance = {
+        "version": __version__,
+        "manifest": {"path": str(manifest.path), "sha256": checksum(manifest.path)},
+        "annotations": {n: {"path": str(f), "sha256": checksum(f)} for n, f in reference.files.items()},
+        "samples": [entry.sample for entry in manifest.entries],
+        "settings": {"gene_column": settings.gene_column, "value_column": settings.value_column},
+    }
+    with closing(read_samples(manifest, reader, workers=settings.workers, progress=progress)) as samples:
+        if before is not None:
+            return add_to_atlas(path, samples, tables=reference.tables, provenance=provenance)
+        with whole_folder(path) as folder:
+            write_atlas(folder, samples, tables=reference.tables, selection=settings.selection, provenance=provenance)
+    return Atlas(path)
+
+
+def _existing(manifest: Manifest, path: Path, mode: WriteMode) -> Atlas | None:
+    """Give the atlas that is to be added to, and refuse what would lose or repeat something."""
+    if mode == "add":
+        atlas = Atlas(path)
+        taken = {record.name for record in atlas.samples}
+        repeated = [entry for entry in manifest.entries if entry.sample in taken]
+        if repeated:
+            raise InputError(
+                f"{manifest.path} line {repeated[0].line}: sample names are unique; {path} already has "
+                f"{repeated[0].sample!r} ({len(repeated)} of {len(manifest.entries)} names). Leave them out or rename them."
+            )
+        return atlas
+    if path.exists() and mode == "new":
+        raise InputError(f"{path}: exists; pass --overwrite to replace it, --add to add samples, or another -o.")
+    if path.exists():
+        Atlas(path)  # Only an atlas is replaced, never a folder of something else.
+    return None
