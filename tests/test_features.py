@@ -1,15 +1,15 @@
 """Features on tables small enough to check by hand, and what must not change them."""
 
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
 import numpy as np
 import polars as pl
 import pytest
 from numpy.typing import NDArray
 
 from atac2rna.features import (
-    GeneActivity,
-    PromoterProfile,
-    RegionBins,
-    WindowAccessibility,
     gene_activity,
     peak_strength,
     promoter_profile,
@@ -21,7 +21,6 @@ from atac2rna.features import (
 )
 from atac2rna.genome import GENE_SCHEMA, GeneTable
 from atac2rna.intervals import points_in_windows
-from atac2rna.models.base import Representation
 from atac2rna.peaks import Peaks, make_peaks
 
 NAMES = ("chr1", "chr2", "chr3")
@@ -168,52 +167,59 @@ def test_edges_of_a_window_ascend() -> None:
 @pytest.mark.parametrize("edges", [uniform_edges(8_000, 500), signed_edges(0, 250, 1_000, 3_500), (-7, 2_000, 2_100)])
 def test_strands_are_mirror_images_to_the_bit(edges: tuple[int, ...], aggregate: str) -> None:
     peaks, genes = random_sample(1)
-    there = WindowAccessibility(edges, aggregate)(peaks, genes)  # type: ignore[arg-type]
-    back = WindowAccessibility(edges, aggregate)(*mirrored(peaks, genes, 60_000))  # type: ignore[arg-type]
+    windows = partial(window_accessibility, edges=edges, aggregate=aggregate)
+    there, back = windows(peaks, genes), windows(*mirrored(peaks, genes, 60_000))
     assert there.any()
     np.testing.assert_array_equal(there, back)
 
 
-REPRESENTATIONS: list[Representation] = [
-    RegionBins(end=50_000, width=500, min_score=0),
-    RegionBins(end=50_000, width=500, value="width_x_score", top=100),
-    WindowAccessibility(signed_edges(0, 250, 1_000, 3_500)),
-    WindowAccessibility(uniform_edges(8_000, 500), aggregate="max"),
-    GeneActivity(decay=700, reach=9_000),
-    GeneActivity(body=False),
-    PromoterProfile(),
-]
+def region(peaks: Peaks, genes: GeneTable, **settings: Any) -> NDArray[np.float32]:
+    """`region_bins` with the arguments of the others; the genes play no part."""
+    return region_bins(peaks, end=50_000, width=500, **settings)
 
 
-@pytest.mark.parametrize("representation", REPRESENTATIONS, ids=str)
-def test_representations_do_not_depend_on_the_order_of_peaks(representation: Representation) -> None:
+Feature = Callable[[Peaks, GeneTable], NDArray[np.float32]]
+BY_GENE: dict[str, Feature] = {
+    "windows, sum": partial(window_accessibility, edges=signed_edges(0, 250, 1_000, 3_500)),
+    "windows, max": partial(window_accessibility, edges=uniform_edges(8_000, 500), aggregate="max"),
+    "activity": partial(gene_activity, decay=700, reach=9_000),
+    "activity without body": partial(gene_activity, body=False),
+    "promoters": promoter_profile,
+}
+FEATURES: dict[str, Feature] = {
+    "region": partial(region, min_score=0),
+    "region, top": partial(region, value="width_x_score", min_score=0, top=100),
+    **BY_GENE,
+}
+
+
+@pytest.mark.parametrize("name", FEATURES)
+def test_features_do_not_depend_on_the_order_of_peaks(name: str) -> None:
     peaks, genes = random_sample(2)
     order = np.random.default_rng(3).permutation(len(peaks))
     shuffled = make_peaks(
         peaks.chroms, peaks.chrom[order], peaks.start[order], peaks.end[order],
         summit=peaks.summit[order], signal=peaks.signal[order], score=peaks.score[order],
     )  # fmt: skip
-    one, other = representation(peaks, genes), representation(shuffled, genes)
-    assert one.any() or "RegionBins" in str(representation)
+    one, other = FEATURES[name](peaks, genes), FEATURES[name](shuffled, genes)
+    assert one.any() or name == "region, top"  # the scores of these peaks are 0
     np.testing.assert_array_equal(one, other)
 
 
-@pytest.mark.parametrize("representation", REPRESENTATIONS[2:], ids=str)
-def test_a_gene_does_not_depend_on_the_genes_beside_it(representation: Representation) -> None:
+@pytest.mark.parametrize("name", BY_GENE)
+def test_a_gene_does_not_depend_on_the_genes_beside_it(name: str) -> None:
     peaks, genes = random_sample(4)
     some = [genes.gene_ids[i] for i in (7, 3, 40)]
-    np.testing.assert_array_equal(representation(peaks, genes)[[7, 3, 40]], representation(peaks, genes.select(some)))
+    np.testing.assert_array_equal(BY_GENE[name](peaks, genes)[[7, 3, 40]], BY_GENE[name](peaks, genes.select(some)))
 
 
-@pytest.mark.parametrize("representation", REPRESENTATIONS, ids=str)
-def test_representations_are_hashable_and_take_nothing(representation: Representation) -> None:
-    assert isinstance(representation, Representation)
-    assert len({representation, representation}) == 1
+@pytest.mark.parametrize("name", FEATURES)
+def test_features_take_nothing(name: str) -> None:
     peaks, genes = random_sample(5)
-    none = points_at()
-    assert not representation(none, genes).any()
-    assert representation(none, genes).shape == representation(peaks, genes).shape
-    representation(peaks, genes_at())
+    none = FEATURES[name](points_at(), genes)
+    assert not none.any()
+    assert none.shape == FEATURES[name](peaks, genes).shape
+    FEATURES[name](peaks, genes_at())
 
 
 def test_gene_activity_by_hand() -> None:

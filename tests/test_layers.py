@@ -24,6 +24,7 @@ ORDER = (
     "features",
     "quality",
     "building",
+    "checking",
     "folds",
     "metrics",
     "models",

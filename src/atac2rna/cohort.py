@@ -90,7 +90,7 @@ def make_cohort(atlas: Atlas, *, samples: Iterable[str] | None = None, gene_ids:
         gene_ids: Genes; None: the atlas' selected ones.
 
     Raises:
-        InputError: If fewer than 3 samples have RNA, or no gene is selected.
+        InputError: If fewer than 3 samples have RNA, a sample is not in the atlas, or no gene is selected.
     """
     names = tuple(atlas.paired if samples is None else samples)
     genes = tuple(atlas.gene_ids if gene_ids is None else gene_ids)
@@ -101,6 +101,8 @@ def make_cohort(atlas: Atlas, *, samples: Iterable[str] | None = None, gene_ids:
             f"{atlas.path}: no gene is left (biotypes {atlas.attributes['gene_selection']['biotypes']}, gene set "
             f"{atlas.attributes['gene_selection']['gene_set']!r}); build with other --biotypes or --gene-set union."
         )
+    for name in names:
+        atlas.record(name)  # Refuses a name that the atlas does not know.
     position = {name: i for i, name in enumerate(atlas.columns["sample"])}
     columns = {key: tuple(values[position[name]] for name in names) for key, values in atlas.columns.items()}
     return Cohort(atlas, names, genes, atlas.expression(names, genes), columns)

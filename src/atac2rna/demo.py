@@ -1,16 +1,16 @@
 """The whole line on simulated samples: simulate, check, build, train, evaluate."""
 
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from atac2rna.atlas import Atlas
-from atac2rna.building import BuildSettings, build_atlas
+from atac2rna.building import build_atlas
 from atac2rna.checking import check_built
 from atac2rna.errors import InputError
 from atac2rna.evaluation.folder import evaluate_to_folder
 from atac2rna.evaluation.run import Evaluation, EvaluationSettings
-from atac2rna.files import whole_folder
 from atac2rna.formats.manifest import read_manifest
 from atac2rna.quality.finding import Finding
 from atac2rna.simulate import SimulationSettings, simulate
@@ -42,7 +42,7 @@ def run_demo(folder: Path, *, seed: int = 0, progress: Callable[[str], None] = l
     """Run the main job on samples that the package simulates, as peak, RSEM and GTF files.
 
     Args:
-        folder: Where everything goes; an earlier demo there is replaced once the new one is complete.
+        folder: Where everything goes; an earlier demo there is replaced.
         seed: Seed of the simulation and the fits.
         progress: Told of every step.
 
@@ -51,19 +51,29 @@ def run_demo(folder: Path, *, seed: int = 0, progress: Callable[[str], None] = l
     """
     if folder.is_dir() and any(folder.iterdir()) and not (folder / MARKER).is_file():
         raise InputError(f"{folder}: holds something other than a demo; name another folder.")
-    with whole_folder(folder) as temporary:
-        (temporary / MARKER).write_text("Made by 'atac2rna demo'; may be deleted.\n")
-        simulation = simulate(temporary / "data", SimulationSettings(seed=seed))
-        progress("simulated samples")
-        manifest = read_manifest(simulation.samples)
-        built = build_atlas(
-            manifest, temporary / "atlas.zarr", annotations=simulation.annotations, settings=BuildSettings()
-        )
-        findings = check_built(built)
-        progress("built and checked the atlas")
-        atlas = Atlas(built.path)
-        training = train(atlas, temporary / "model", progress=lambda _: None)
-        progress("trained a model")
-        evaluation = evaluate_to_folder(atlas, temporary / "evaluation", EvaluationSettings(seed=seed))
-        progress("evaluated on held-out lineages")
-    return Demo(folder / "data", Atlas(folder / "atlas.zarr"), findings, training, evaluation)
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    finished = False
+    try:
+        result = _run_in(folder, seed=seed, progress=progress)
+        finished = True
+    finally:
+        if not finished:
+            shutil.rmtree(folder, ignore_errors=True)
+    return result
+
+
+def _run_in(folder: Path, *, seed: int, progress: Callable[[str], None]) -> Demo:
+    (folder / MARKER).write_text("Made by 'atac2rna demo'; may be deleted.\n")
+    simulation = simulate(folder / "data", SimulationSettings(seed=seed))
+    progress("simulated samples")
+    manifest = read_manifest(simulation.samples)
+    atlas = build_atlas(manifest, folder / "atlas.zarr", annotations=simulation.annotations)
+    findings = check_built(atlas)
+    progress("built and checked the atlas")
+    atlas = Atlas(folder / "atlas.zarr")
+    training = train(atlas, folder / "model")
+    progress("trained a model")
+    evaluation = evaluate_to_folder(atlas, folder / "evaluation", EvaluationSettings(seed=seed))
+    progress("evaluated on held-out lineages")
+    return Demo(folder / "data", atlas, findings, training, evaluation)

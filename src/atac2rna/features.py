@@ -1,10 +1,8 @@
 """What a model sees of a sample: bins of a region, windows of genes, gene scores; pure functions of peaks and genes.
 
-The arrays come from the functions; the frozen classes at the end hold their settings and are the representations that
-models declare.
+The representations that models declare (`models/`) are built of them.
 """
 
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal
 
@@ -278,65 +276,3 @@ def promoters_hit(peaks: Peaks, genes: GeneTable, *, reach: int = 1_000) -> floa
     farthest = np.concatenate([[-1], np.maximum.accumulate(line.peaks + peaks.end)])
     begun = np.searchsorted(line.peaks + peaks.start, tss + reach + 1)
     return float(np.mean(farthest[begun] > tss - reach))
-
-
-@dataclass(frozen=True)
-class RegionBins:
-    """Representation by `region_bins`; the arguments are explained there. Shape (bins,); the genes play no part."""
-
-    chrom: str = "chr1"
-    start: int = 0
-    end: int = 1_000_000
-    width: int = 1_000
-    value: BinValue = "presence"
-    min_score: float = 1000.0
-    top: int | None = None
-
-    def __call__(self, peaks: Peaks, genes: GeneTable) -> NDArray[np.float32]:
-        """Represent one sample."""
-        return region_bins(
-            peaks,
-            chrom=self.chrom,
-            start=self.start,
-            end=self.end,
-            width=self.width,
-            value=self.value,
-            min_score=self.min_score,
-            top=self.top,
-        )
-
-
-@dataclass(frozen=True)
-class WindowAccessibility:
-    """Representation by `window_accessibility`; the arguments are explained there. Shape (genes, bins)."""
-
-    edges: tuple[int, ...]
-    aggregate: Aggregate = "sum"
-
-    def __call__(self, peaks: Peaks, genes: GeneTable) -> NDArray[np.float32]:
-        """Represent one sample."""
-        return window_accessibility(peaks, genes, edges=self.edges, aggregate=self.aggregate)
-
-
-@dataclass(frozen=True)
-class GeneActivity:
-    """Representation by `gene_activity`; the arguments are explained there. Shape (genes,)."""
-
-    decay: int = 5_000
-    reach: int = 100_000
-    body: bool = True
-
-    def __call__(self, peaks: Peaks, genes: GeneTable) -> NDArray[np.float32]:
-        """Represent one sample."""
-        return gene_activity(peaks, genes, decay=self.decay, reach=self.reach, body=self.body)
-
-
-@dataclass(frozen=True)
-class PromoterProfile:
-    """Representation by `promoter_profile`; the arguments are explained there. Shape (genes,)."""
-
-    reach: int = 1_000
-
-    def __call__(self, peaks: Peaks, genes: GeneTable) -> NDArray[np.float32]:
-        """Represent one sample."""
-        return promoter_profile(peaks, genes, reach=self.reach)

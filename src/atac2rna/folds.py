@@ -62,8 +62,8 @@ def make_folds(
     Raises:
         InputError: If the column does not exist, has an empty cell or a single value, or divides a group.
     """
-    column, _, second = holdout.partition(",")
-    if second not in ("", CHROMOSOME):
+    column, comma, second = holdout.partition(",")
+    if comma and (second != CHROMOSOME or column == CHROMOSOME):
         raise InputError(f"a hold-out is COLUMN, chromosome, or COLUMN,chromosome; got {holdout!r}. Use one of these.")
     by_chromosome = _chromosome_masks(gene_chroms) if CHROMOSOME in (column, second) else {}
     if column == CHROMOSOME:
@@ -83,7 +83,10 @@ def make_folds(
 def holdout_clusters(column: str, *, columns: Mapping[str, Sequence[str]], groups: Sequence[str]) -> tuple[str, ...]:
     """Give each sample's value of the hold-out column, refusing what would leak; arguments as in `make_folds`."""
     if column not in columns:
-        raise InputError(f"a hold-out is a column of the samples; got {column!r}: {nearest_names(column, [*columns])}")
+        raise InputError(
+            f"a hold-out is a column of the samples, or {CHROMOSOME}; got {column!r}: "
+            f"{nearest_names(column, [*columns, CHROMOSOME])}"
+        )
     clusters = tuple(columns[column])
     empty = [sample for sample, value in zip(columns["sample"], clusters, strict=True) if not value]
     if empty:

@@ -19,8 +19,8 @@ MIN_BLOCK_SAMPLES = 3
 BOOTSTRAP_DRAWS = 10_000
 NULL_PERMUTATIONS = 100
 
-_FLAT = 1e-6
-"""A spread (sd) of log2 expression below this is float32 rounding, not a difference."""
+_FLAT = 1e-5
+"""A spread of log2 expression below this is rounding: neighbouring float32 numbers around 16 are 1.9e-6 apart."""
 
 
 class Interval(NamedTuple):
@@ -50,11 +50,14 @@ def across_gene_r(*, p: Array, t: Array) -> float:
 
 def delta_r(*, p: Array, t: Array, m: Array) -> float:
     """Correlation over genes of what is predicted beyond the mean and what lies beyond it; 0 for the mean itself."""
-    difference = p - m
-    finite = difference[np.isfinite(difference)]
-    if finite.size and np.abs(finite).max() < _FLAT:
-        return 0.0
-    return pearson(difference, t - m)
+    predicted, true = p - m, t - m
+    return 0.0 if _is_flat(predicted[np.isfinite(true)]) else pearson(predicted, true)
+
+
+def _is_flat(differences: Array) -> bool:
+    """Tell a prediction that is the mean itself; False where nothing was measured, for then there is no prediction."""
+    finite = differences[np.isfinite(differences)]
+    return bool(finite.size and np.abs(finite).max() < _FLAT)
 
 
 def skill(*, p: Array, t: Array, m: Array) -> float:
@@ -66,24 +69,52 @@ def skill(*, p: Array, t: Array, m: Array) -> float:
     return 1.0 - float(residual @ residual) / total if total > 0 else float("nan")
 
 
-def row_correlations(x: Array, y: Array) -> Array:
-    """Pearson correlation of every row of `x` with every row of `y`.
+def delta_r_block(p: Array, t: Array) -> NDArray[np.float64]:
+    """Correlation over genes of what is predicted and what is true of each sample beyond the means of its block.
 
     Args:
-        x: Shape (rows, genes); NaN counts as the row's mean.
+        p: Predictions for samples of one dataset that were held out together, shape (samples, genes).
+        t: Their truth.
+
+    Returns:
+        Shape (samples,): NaN with fewer than `MIN_BLOCK_SAMPLES`, 0 for a prediction that is the block's mean. Only
+        genes measured in all of the block count.
+    """
+    if len(p) < MIN_BLOCK_SAMPLES:
+        return np.full(len(p), np.nan)
+    predicted, true = p - p.mean(axis=0), t - t.mean(axis=0)
+    none = np.zeros(p.shape[1], dtype=np.float32)
+    return np.array([delta_r(p=own, t=truth, m=none) for own, truth in zip(predicted, true, strict=True)])
+
+
+def row_correlations(x: Array, y: Array) -> NDArray[np.float64]:
+    """Pearson correlation of every row of `x` with every row of `y`, over the genes that are finite in both.
+
+    Args:
+        x: Shape (rows, genes).
         y: Shape (columns, genes).
 
     Returns:
-        Shape (rows, columns), NaN where a row does not vary.
+        Shape (rows, columns), NaN where either side does not vary.
     """
+    (a, a_known), (b, b_known) = _centred_rows(x), _centred_rows(y)
+    count = a_known @ b_known.T
+    safe = np.maximum(count, 1)
+    a_sum, b_sum = a @ b_known.T, a_known @ b.T
+    a_var = (a * a) @ b_known.T / safe - (a_sum / safe) ** 2
+    b_var = a_known @ (b * b).T / safe - (b_sum / safe) ** 2
+    covariance = a @ b.T / safe - a_sum * b_sum / safe**2
+    varies = (count >= 2) & (a_var > _FLAT**2) & (b_var > _FLAT**2)
+    scale = np.sqrt(np.where(varies, a_var * b_var, 1))
+    return np.where(varies, covariance / scale, np.nan)
 
-    def unit(rows: Array) -> Array:
-        centred = np.nan_to_num(rows - np.nanmean(rows, axis=1, keepdims=True)).astype(np.float64)
-        norm = np.linalg.norm(centred, axis=1, keepdims=True)
-        norm[norm < _FLAT * np.sqrt(rows.shape[1])] = np.nan
-        return np.asarray(centred / norm)
 
-    return np.asarray(unit(x) @ unit(y).T)
+def _centred_rows(rows: Array) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Rows less their means, 0 where not finite, and 1 where finite; both of shape (rows, genes)."""
+    known = np.isfinite(rows)
+    values = np.where(known, rows, 0).astype(np.float64)
+    mean = values.sum(axis=1, keepdims=True) / np.maximum(known.sum(axis=1, keepdims=True), 1)
+    return np.where(known, values - mean, 0), known.astype(np.float64)
 
 
 def shuffled_null(
@@ -105,12 +136,13 @@ def shuffled_null(
     if codes.max(initial=0) == 0:
         return np.full(codes.size, np.nan)
     correlations = row_correlations(predicted_deltas, true_deltas)
-    flat = np.nanmax(np.abs(predicted_deltas), axis=1, initial=0) < _FLAT
-    correlations[flat] = 0.0
+    correlations[[_is_flat(row) for row in predicted_deltas]] = 0.0
     rng = np.random.default_rng(seed)
     rows = np.arange(codes.size)
     draws = np.stack([correlations[rows, _other_cluster(codes, rng)] for _ in range(NULL_PERMUTATIONS)])
-    return np.asarray(draws.mean(axis=0))
+    known = np.isfinite(draws)
+    total = np.where(known, draws, 0).sum(axis=0)
+    return np.where(known.any(axis=0), total / np.maximum(known.sum(axis=0), 1), np.nan)
 
 
 def _other_cluster(codes: NDArray[np.intp], rng: np.random.Generator) -> NDArray[np.intp]:
@@ -158,23 +190,31 @@ def per_gene_r(predicted_deltas: Array, true_deltas: Array) -> NDArray[np.float6
     return np.where(count >= MIN_PER_GENE_SAMPLES, r, np.nan)
 
 
-def variable_genes(truth: Array) -> NDArray[np.bool_]:
-    """Genes whose truth over the held-out samples has a standard deviation above the median, shape (genes,).
+def measured_sd(values: Array) -> NDArray[np.float64]:
+    """Standard deviation of each gene over the samples in which it was measured, shape (genes,); NaN where in none."""
+    measured = np.isfinite(values)
+    count = measured.sum(axis=0)
+    kept = np.where(measured, values, 0).astype(np.float64)
+    centred = np.where(measured, kept - kept.sum(axis=0) / np.maximum(count, 1), 0)
+    return np.where(count > 0, np.sqrt((centred * centred).sum(axis=0) / np.maximum(count, 1)), np.nan)
 
-    These genes, the same for all models, are those over which `per_gene_r` is summarised.
+
+def variable_genes(truth: Array) -> NDArray[np.bool_]:
+    """Genes whose truth over the held-out samples has a standard deviation above that of the median gene, shape (genes,).
+
+    These genes, the same for all models, are those over which `per_gene_r` is summarised. Genes that were measured in
+    no sample count neither way.
     """
-    measured = np.isfinite(truth)
-    count = np.maximum(measured.sum(axis=0), 1)
-    mean = np.where(measured, truth, 0).sum(axis=0) / count
-    sd = np.sqrt(np.where(measured, (truth - mean) ** 2, 0).sum(axis=0) / count)
-    return np.asarray(sd > np.median(sd))
+    sd = measured_sd(truth)
+    known = np.isfinite(sd)
+    return np.asarray(known & (sd > np.median(sd[known]))) if known.any() else known
 
 
 def cluster_bootstrap(values: Array, clusters: Sequence[str], groups: Sequence[str], *, seed: int = 0) -> Interval:
     """Mean of per-sample values with a 95% percentile bootstrap interval over clusters.
 
     Rows of one group within a cluster are averaged first, then groups; whole clusters are resampled, `BOOTSTRAP_DRAWS`
-    times. The interval is NaN with fewer than two clusters.
+    times. Clusters without a value take no part; the interval is NaN with fewer than two others.
 
     Args:
         values: Shape (rows,); NaN is left out.
@@ -182,22 +222,20 @@ def cluster_bootstrap(values: Array, clusters: Sequence[str], groups: Sequence[s
         groups: Group of each row.
         seed: Seed of the draws; equal seeds draw equal clusters, so that differences are paired.
     """
-    finite = np.flatnonzero(np.isfinite(values))
-    if finite.size == 0:
+    finite = np.flatnonzero(np.isfinite(values)).tolist()
+    if not finite:
         return Interval(float("nan"), float("nan"), float("nan"), 0)
-    names = sorted(set(clusters))
     by_group: dict[tuple[str, str], list[float]] = {}
-    for row in finite.tolist():
+    for row in finite:
         by_group.setdefault((clusters[row], groups[row]), []).append(float(values[row]))
+    names = sorted({cluster for cluster, _ in by_group})
     total, count = np.zeros(len(names)), np.zeros(len(names))
     for (cluster, _), members in sorted(by_group.items()):
         total[names.index(cluster)] += np.mean(members)
         count[names.index(cluster)] += 1
     mean = float(total.sum() / count.sum())
-    if np.count_nonzero(count) < 2:
-        return Interval(mean, float("nan"), float("nan"), int(finite.size))
+    if len(names) < 2:
+        return Interval(mean, float("nan"), float("nan"), len(finite))
     draws = np.random.default_rng(seed).multinomial(len(names), np.full(len(names), 1 / len(names)), BOOTSTRAP_DRAWS)
-    weight = draws @ count
-    means = (draws @ total)[weight > 0] / weight[weight > 0]
-    low, high = np.percentile(means, [2.5, 97.5])
-    return Interval(mean, float(low), float(high), int(finite.size))
+    low, high = np.percentile((draws @ total) / (draws @ count), [2.5, 97.5])
+    return Interval(mean, float(low), float(high), len(finite))

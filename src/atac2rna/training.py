@@ -8,12 +8,12 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from atac2rna import __version__, plots
+from atac2rna import __version__
 from atac2rna.atlas import Atlas
 from atac2rna.cohort import Cohort, make_cohort
-from atac2rna.errors import InputError, nearest_names
+from atac2rna.errors import InputError
 from atac2rna.evaluation.heldout import fit_model
-from atac2rna.evaluation.pictures import curve_rows
+from atac2rna.evaluation.pictures import draw_training
 from atac2rna.evaluation.region import REGION_MODEL, make_panel
 from atac2rna.evaluation.run import Evaluation, EvaluationSettings, evaluate
 from atac2rna.files import whole_folder
@@ -93,12 +93,7 @@ def train(
     tables = {name: atlas.genes(name, cohort.gene_ids) for name in dict.fromkeys(cohort.columns["assembly"])}
     with whole_folder(folder) as temporary:
         save_model(temporary, model, tables=tables, card=_card(cohort, settings, evaluation))
-        history = getattr(model, "history", None)
-        if history is not None:
-            plots.save_figure(
-                plots.learning_curves(curve_rows({"all samples": history}), model=settings.model),
-                temporary / "learning-curve",
-            )
+        draw_training(temporary / "pictures", settings.model, evaluation, getattr(model, "history", None))
     progress(f"wrote {folder}")
     return Training(load_model(folder), evaluation, notes)
 
@@ -141,9 +136,7 @@ def settings_from(values: Mapping[str, Any]) -> TrainingSettings:
     known = [*TrainingSettings.model_fields]
     unknown = [key for key in values if key not in known]
     if unknown:
-        raise InputError(
-            f"a settings file has the keys {', '.join(known)}; got {unknown[0]!r}; {nearest_names(unknown[0], known)}"
-        )
+        raise InputError(f"a settings file has the keys {', '.join(known)}; got {unknown[0]!r}.")
     try:
         return TrainingSettings(**values)
     except ValidationError as fault:

@@ -1,5 +1,6 @@
 """atac2rna build."""
 
+from enum import Enum
 from pathlib import Path
 from typing import Annotated
 
@@ -15,6 +16,13 @@ Example: atac2rna build samples.tsv -o atlas.zarr --annotation hg38=gencode.v47.
 """
 
 
+class GeneSetOption(Enum):
+    """Genes of an atlas; see `atlas.GeneSet`."""
+
+    common = "common"
+    union = "union"
+
+
 def build(
     samples: Annotated[Path, typer.Argument(metavar="SAMPLES.tsv", help="Table of samples.")],
     output: Annotated[
@@ -25,8 +33,8 @@ def build(
         str, typer.Option(help="Biotypes of the genes, comma-separated; 'all' for every one.")
     ] = "protein_coding",
     gene_set: Annotated[
-        str, typer.Option(help="Genes measured in every sample (common) or in any (union).")
-    ] = "common",
+        GeneSetOption, typer.Option(help="Genes measured in every sample, or in any.")
+    ] = GeneSetOption.common,
     gene_column: Annotated[str | None, typer.Option(help="Column of gene ids in the expression files.")] = None,
     value_column: Annotated[str | None, typer.Option(help="Column of TPM in the expression files.")] = None,
     add: Annotated[
@@ -49,13 +57,11 @@ def build(
 
     if add and overwrite:
         raise InputError("an atlas is added to or replaced; got both --add and --overwrite. Leave one out.")
-    if gene_set not in ("common", "union"):
-        raise InputError(f"--gene-set is common or union; got {gene_set!r}.")
     console = Console(quiet=quiet, verbose=verbose)
     manifest = read_manifest(samples)
     chosen = () if biotypes == "all" else tuple(part.strip() for part in biotypes.split(",") if part.strip())
     settings = BuildSettings(
-        selection=GeneSelection(chosen, "common" if gene_set == "common" else "union"),
+        selection=GeneSelection(chosen, "union" if gene_set is GeneSetOption.union else "common"),
         gene_column=gene_column,
         value_column=value_column,
         workers=workers,

@@ -35,8 +35,12 @@ def demo(
         console.note(note)
     print_tables(console, result.evaluation.summary)
     console.say()
-    console.say(f"simulated files:  {output}/data (truth in {output}/data/truth)")
-    console.say(f"atlas:            {output}/atlas.zarr")
-    console.say(f"model:            {output}/model")
-    console.say(f"tables:           {output}/evaluation/metrics.tsv, per_gene.tsv, summary.json")
-    console.say(f"pictures:         {output}/evaluation/pictures")
+    for what, place in (
+        ("simulated files", output / "data"),
+        ("their truth", output / "data" / "truth"),
+        ("atlas", output / "atlas.zarr"),
+        ("model", output / "model"),
+        ("tables", output / "evaluation"),
+        ("pictures", output / "evaluation" / "pictures"),
+    ):
+        console.say(f"{what + ':':17}{place}")

@@ -49,9 +49,8 @@ def train(
         result = training.train(opened, output, settings, overwrite=overwrite, progress=advance)
     for note in result.notes:
         console.note(note)
-    console.say(
-        f"{output}: {settings.model}, {len(result.trained.gene_ids):,} genes, {len(result.trained.card['training_samples'])} samples"
-    )
+    samples, genes = len(result.trained.card["training_samples"]), len(result.trained.gene_ids)
+    console.say(f"{output}: {settings.model}, {genes:,} genes, {samples} samples")
     if result.evaluation is not None:
         summary = result.evaluation.summary
         models = summary["strata"].get("region", summary["models"])

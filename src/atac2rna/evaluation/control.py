@@ -5,6 +5,7 @@ What the wrong sample reaches is not knowledge of the sample: offsets between da
 
 from collections.abc import Mapping, Sequence
 from itertools import product
+from typing import NamedTuple
 
 import numpy as np
 import polars as pl
@@ -12,8 +13,15 @@ from numpy.typing import NDArray
 
 from atac2rna import metrics
 from atac2rna.cohort import Cohort
-from atac2rna.evaluation.heldout import Baseline, ModelFactory, Progress, fit_model, make_baseline
-from atac2rna.evaluation.scoring import STRATA
+from atac2rna.evaluation.heldout import (
+    STRATA,
+    Baseline,
+    ModelFactory,
+    Progress,
+    Stratum,
+    fit_model,
+    make_baseline,
+)
 
 PARTNERS = 3
 CONTROL_METRICS = (
@@ -29,24 +37,31 @@ CONTROL_METRICS = (
 _FEWEST_TRAINING = 3
 
 
-def choose_partners(cohort: Cohort, clusters: Sequence[str], *, seed: int) -> dict[str, list[str]]:
-    """Choose up to `PARTNERS` other clusters for each: of a dataset that it shares, where there is one, else any."""
+Kind = tuple[str, str]
+"""Cluster and dataset of a sample: what its partners are chosen by."""
+
+
+def choose_partners(cohort: Cohort, clusters: Sequence[str], *, seed: int) -> dict[Kind, list[str]]:
+    """Choose up to `PARTNERS` other clusters for each kind of sample: such as share its dataset, where any do.
+
+    A wrong sample of another dataset would be an easy control: it lacks the offset of the right one's dataset.
+    """
     rng = np.random.default_rng(seed)
+    kinds = list(dict.fromkeys(zip(clusters, cohort.datasets, strict=True)))
     names = list(dict.fromkeys(clusters))
-    datasets = {name: {d for c, d in zip(clusters, cohort.datasets, strict=True) if c == name and d} for name in names}
     partners = {}
-    for name in names:
-        others = [other for other in names if other != name]
-        kin = [other for other in others if datasets[other] & datasets[name]] or others
+    for cluster, dataset in kinds:
+        others = [name for name in names if name != cluster]
+        kin = [name for name in others if dataset and (name, dataset) in kinds] or others
         chosen = sorted(rng.permutation(len(kin))[:PARTNERS].tolist())
-        partners[name] = [kin[i] for i in chosen]
+        partners[cluster, dataset] = [kin[i] for i in chosen]
     return partners
 
 
 def partner_pairs(cohort: Cohort, clusters: Sequence[str], *, seed: int) -> list[tuple[str, str]]:
     """List the pairs of clusters that are left out together, each once: one fit serves both directions."""
     partners = choose_partners(cohort, clusters, seed=seed)
-    return sorted({(min(a, b), max(a, b)) for a, others in partners.items() for b in others})
+    return sorted({(min(a, b), max(a, b)) for (a, _), others in partners.items() for b in others})
 
 
 def run_control(
@@ -71,82 +86,79 @@ def run_control(
         means over partner clusters and, for the wrong accessibility, over the samples of the partner.
     """
     partners = choose_partners(cohort, clusters, seed=seed)
-    scores: dict[tuple[int, str, str], list[dict[str, float]]] = {}
+    scores: dict[tuple[int, str, Stratum], list[dict[str, float]]] = {}
     for a, b in partner_pairs(cohort, clusters, seed=seed):
         train = [i for i, cluster in enumerate(clusters) if cluster not in (a, b)]
         if len(train) < _FEWEST_TRAINING:
             continue
         baseline = make_baseline(cohort.expression[train], [cohort.datasets[i] for i in train])
-        members = {c: [i for i, cluster in enumerate(clusters) if cluster == c] for c in (a, b)}
+        trials = _trials(cohort, clusters, partners, a, b) + _trials(cohort, clusters, partners, b, a)
         for name, make in models.items():
             model = fit_model(make(), cohort, train, clusters=clusters, seed=seed)
             predicted = {
                 i: model.predict(cohort.inputs(cohort.samples[i], model.representation))
-                for i in members[a] + members[b]
+                for i, cluster in enumerate(clusters)
+                if cluster in (a, b)
             }
-            for own, other in ((a, b), (b, a)):
-                if other in partners[own]:
-                    found = _score_cluster(cohort, baseline, predicted, members[own], members[other])
-                    for (sample, stratum), values in found.items():
-                        scores.setdefault((sample, name, stratum), []).append(values)
+            for trial, stratum in product(trials, STRATA):
+                for sample, values in _score(cohort, baseline, predicted, trial, stratum).items():
+                    scores.setdefault((sample, name, stratum), []).append(values)
             progress(f"{name}: wrong-ATAC control without {a} and {b}")
     return _table(cohort, list(models), scores)
 
 
-def _score_cluster(
+class Trial(NamedTuple):
+    """Samples of one kind, and those whose accessibility is shown in their place; rows of the cohort."""
+
+    own: list[int]
+    wrong: list[int]
+
+
+def _trials(
+    cohort: Cohort, clusters: Sequence[str], partners: Mapping[Kind, Sequence[str]], cluster: str, other: str
+) -> list[Trial]:
+    """Pair every kind of sample of a cluster with the other cluster's samples: of its dataset, where there are any."""
+
+    def members(name: str, dataset: str) -> list[int]:
+        kinds = zip(clusters, cohort.datasets, strict=True)
+        return [i for i, kind in enumerate(kinds) if kind == (name, dataset)]
+
+    everyone = [i for i, name in enumerate(clusters) if name == other]
+    return [
+        Trial(members(name, dataset), (members(other, dataset) if dataset else []) or everyone)
+        for (name, dataset), others in partners.items()
+        if name == cluster and other in others
+    ]
+
+
+def _score(
     cohort: Cohort,
     baseline: Baseline,
     predicted: Mapping[int, NDArray[np.float32]],
-    own: Sequence[int],
-    other: Sequence[int],
-) -> dict[tuple[int, str], dict[str, float]]:
-    """Score the samples `own` from their own and from the `other` samples' accessibility."""
-    masks = {"all": np.ones_like(baseline.expressed), "expressed": baseline.expressed, "variable": baseline.variable}
-    found = {}
-    for stratum, mask in masks.items():
-        blocks = _blocks(cohort, own)
-        for i in own:
-            t, m = cohort.expression[i][mask], baseline.mean[mask]
-            values = {
-                "delta_r_own": metrics.delta_r(p=predicted[i][mask], t=t, m=m),
-                "delta_r_wrong": _mean([metrics.delta_r(p=predicted[j][mask], t=t, m=m) for j in other]),
-            }
-            within = baseline.within.get(cohort.datasets[i])
-            if within is not None:
-                m = within[mask]
-                values["delta_r_within_own"] = metrics.delta_r(p=predicted[i][mask], t=t, m=m)
-                values["delta_r_within_wrong"] = _mean([metrics.delta_r(p=predicted[j][mask], t=t, m=m) for j in other])
-            if i in blocks:
-                block = blocks[i]
-                wrong = [other[k % len(other)] for k in range(len(block))]
-                place = block.index(i)
-                values["delta_r_block_own"] = _block_r(cohort, predicted, mask, block, block, place)
-                values["delta_r_block_wrong"] = _block_r(cohort, predicted, mask, wrong, block, place)
-            found[i, stratum] = values
+    trial: Trial,
+    stratum: Stratum,
+) -> dict[int, dict[str, float]]:
+    """Score each sample of a trial from its own and from the wrong accessibility, by row of the cohort."""
+    mask = baseline.stratum(stratum)
+    truth = cohort.expression[trial.own][:, mask]
+    own = np.stack([predicted[i][mask] for i in trial.own])
+    wrong = np.stack([predicted[i][mask] for i in trial.wrong])
+    means = {"delta_r": baseline.mean}
+    if cohort.datasets[trial.own[0]] in baseline.within:
+        means["delta_r_within"] = baseline.within[cohort.datasets[trial.own[0]]]
+    found: dict[int, dict[str, float]] = {}
+    for i, p, t in zip(trial.own, own, truth, strict=True):
+        values = found.setdefault(i, {})
+        for name, mean in means.items():
+            m = mean[mask]
+            values[f"{name}_own"] = metrics.delta_r(p=p, t=t, m=m)
+            values[f"{name}_wrong"] = _mean([metrics.delta_r(p=other, t=t, m=m) for other in wrong])
+    if cohort.datasets[trial.own[0]]:
+        shown = wrong[np.arange(len(own)) % len(wrong)]
+        for name, p in (("own", own), ("wrong", shown)):
+            for i, r in zip(trial.own, metrics.delta_r_block(p, truth), strict=True):
+                found[i][f"delta_r_block_{name}"] = float(r)
     return found
-
-
-def _blocks(cohort: Cohort, members: Sequence[int]) -> dict[int, list[int]]:
-    """Samples of one dataset held out together, at least 3, by member."""
-    by_dataset: dict[str, list[int]] = {}
-    for i in members:
-        if cohort.datasets[i]:
-            by_dataset.setdefault(cohort.datasets[i], []).append(i)
-    return {i: block for block in by_dataset.values() if len(block) >= metrics.MIN_BLOCK_SAMPLES for i in block}
-
-
-def _block_r(
-    cohort: Cohort,
-    predicted: Mapping[int, NDArray[np.float32]],
-    mask: NDArray[np.bool_],
-    sources: Sequence[int],
-    block: Sequence[int],
-    place: int,
-) -> float:
-    """Correlation of what is predicted and true of one sample beyond the means of its block."""
-    p = np.stack([predicted[j][mask] for j in sources])
-    t = cohort.expression[list(block)][:, mask]
-    return metrics.delta_r(p=p[place], t=t[place] - t.mean(axis=0) + p.mean(axis=0), m=p.mean(axis=0))
 
 
 def _mean(values: Sequence[float]) -> float:
@@ -155,7 +167,7 @@ def _mean(values: Sequence[float]) -> float:
 
 
 def _table(
-    cohort: Cohort, models: Sequence[str], scores: Mapping[tuple[int, str, str], list[dict[str, float]]]
+    cohort: Cohort, models: Sequence[str], scores: Mapping[tuple[int, str, Stratum], list[dict[str, float]]]
 ) -> pl.DataFrame:
     rows = []
     for sample, model, stratum in product(range(len(cohort.samples)), models, STRATA):

@@ -1,13 +1,15 @@
 """Held-out predictions: every model fitted on every fold's training samples, predicting its test samples."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from atac2rna.cohort import Cohort
 from atac2rna.folds import Fold
+from atac2rna.metrics import MIN_WITHIN_SAMPLES, measured_sd
 from atac2rna.models.base import Model, training_mean
 
 ModelFactory = Callable[[], Model]
@@ -15,6 +17,11 @@ Progress = Callable[[str], None]
 """Called with a line that says what was just done."""
 
 EXPRESSED_TPM = 1.0
+
+Stratum = Literal["all", "expressed", "variable"]
+"""Sets of genes to score over, each chosen from training samples only."""
+
+STRATA: tuple[Stratum, ...] = get_args(Stratum)
 
 
 @dataclass(frozen=True)
@@ -24,7 +31,7 @@ class Baseline:
     Attributes:
         mean: Mean of each gene over them, shape (genes,); for withheld genes too, which then no model has seen.
         level: The constant that stands for `mean` where genes are withheld: the mean over the genes that are not.
-        within: The same mean by dataset, for datasets with at least 3 training samples.
+        within: The same mean by dataset, for datasets with at least `MIN_WITHIN_SAMPLES` training samples.
         expressed: Genes with TPM >= 1 in a training sample.
         variable: The half of the expressed genes with the larger standard deviation over the training samples.
     """
@@ -34,6 +41,10 @@ class Baseline:
     within: dict[str, NDArray[np.float32]]
     expressed: NDArray[np.bool_]
     variable: NDArray[np.bool_]
+
+    def stratum(self, name: Stratum) -> NDArray[np.bool_]:
+        """Genes of a stratum, shape (genes,)."""
+        return {"all": np.ones_like(self.expressed), "expressed": self.expressed, "variable": self.variable}[name]
 
 
 @dataclass(frozen=True)
@@ -59,24 +70,22 @@ class HeldOut:
     not_applicable: tuple[str, ...]
 
 
-def make_baseline(expression: NDArray[np.float32], datasets: Sequence[str], *, min_within: int = 3) -> Baseline:
+def make_baseline(expression: NDArray[np.float32], datasets: Sequence[str]) -> Baseline:
     """Take from the training samples what the scorer needs.
 
     Args:
         expression: Training samples, shape (samples, genes).
         datasets: Dataset of each; empty: none.
-        min_within: Fewest samples of a dataset for a mean of its own.
     """
     mean = training_mean(expression)
     known = np.asarray(datasets)
     within = {
         name: training_mean(expression[known == name])
         for name in sorted({*datasets} - {""})
-        if np.count_nonzero(known == name) >= min_within
+        if np.count_nonzero(known == name) >= MIN_WITHIN_SAMPLES
     }
-    filled = np.where(np.isfinite(expression), expression, mean)
-    sd = filled.std(axis=0)
-    expressed = np.nan_to_num(filled, nan=0.0).max(axis=0) >= np.log2(EXPRESSED_TPM + 1)
+    sd = measured_sd(expression)
+    expressed = np.nan_to_num(expression, nan=0.0).max(axis=0) >= np.log2(EXPRESSED_TPM + 1)
     variable = expressed & (sd > np.median(sd[expressed])) if expressed.any() else expressed
     return Baseline(mean, float("nan"), within, expressed, variable)
 
@@ -144,5 +153,5 @@ def _fold_baseline(cohort: Cohort, fold: Fold) -> Baseline:
     baseline = make_baseline(cohort.expression[train], [cohort.datasets[i] for i in train])
     if fold.withheld is None:
         return baseline
-    level = float(np.nanmean(baseline.mean[~fold.withheld]))
-    return Baseline(baseline.mean, level, baseline.within, baseline.expressed, baseline.variable)
+    level = float(np.nanmean(baseline.mean[~fold.withheld], dtype=np.float64))
+    return replace(baseline, level=level)

@@ -103,7 +103,7 @@ def judge_region(
         seed: Seed of the fits.
         progress: Told of every fit.
     """
-    whole = _with_region_genes(panel, held_out, others, clusters=clusters, seed=seed, progress=progress)
+    whole = _with_region_genes(panel, held_out, others, clusters=clusters, seed=seed)
     cohort = panel.cohort
     position = {name: i for i, name in enumerate(cohort.samples)}
     own_clusters = tuple(clusters[whole.cohort.samples.index(name)] for name in cohort.samples)
@@ -160,7 +160,6 @@ def _with_region_genes(
     *,
     clusters: Sequence[str],
     seed: int,
-    progress: Progress,
 ) -> HeldOut:
     """Give whole-genome predictions that cover the region's genes, fitting anew only if some are missing."""
     known = set(held_out.cohort.gene_ids)
@@ -169,7 +168,7 @@ def _with_region_genes(
         return held_out
     genes = (*held_out.cohort.gene_ids, *more)
     wider = make_cohort(held_out.cohort.atlas, samples=held_out.cohort.samples, gene_ids=genes)
-    return cross_validate(wider, held_out.folds, others, clusters=clusters, seed=seed, progress=progress)
+    return cross_validate(wider, held_out.folds, others, clusters=clusters, seed=seed)
 
 
 def _narrow(fold: Fold, samples: Sequence[str], position: Mapping[str, int]) -> Fold:

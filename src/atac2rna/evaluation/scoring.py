@@ -7,9 +7,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from atac2rna import metrics
-from atac2rna.evaluation.heldout import HeldOut
-
-STRATA = ("all", "expressed", "variable")
+from atac2rna.evaluation.heldout import STRATA, HeldOut, Stratum
 
 SAMPLE_METRICS = ("across_gene_r", "delta_r", "skill", "delta_r_null", "delta_r_within", "delta_r_block")
 CHROMOSOME_METRICS = ("across_gene_r", "skill", "delta_r_scorer_mean")
@@ -32,28 +30,26 @@ def score_samples(held_out: HeldOut, *, seed: int = 0) -> pl.DataFrame:
     return pl.concat(tables)
 
 
-def stratum_mask(held_out: HeldOut, fold: int, stratum: str) -> NDArray[np.bool_]:
-    """Genes of a stratum in a fold, shape (genes,); strata come from the fold's training samples only."""
-    baseline = held_out.baselines[fold]
-    masks = {"all": np.ones_like(baseline.expressed), "expressed": baseline.expressed, "variable": baseline.variable}
+def stratum_mask(held_out: HeldOut, fold: int, stratum: Stratum) -> NDArray[np.bool_]:
+    """Genes that a fold scores in a stratum, shape (genes,): where genes are withheld, these alone."""
     withheld = held_out.folds[fold].withheld
-    mask: NDArray[np.bool_] = masks[stratum] if withheld is None else masks[stratum] & withheld
-    return mask
+    mask = held_out.baselines[fold].stratum(stratum)
+    return mask if withheld is None else mask & withheld
 
 
-def _score_model(held_out: HeldOut, model: str, stratum: str, *, seed: int) -> dict[str, NDArray[np.float64]]:
+def _score_model(held_out: HeldOut, model: str, stratum: Stratum, *, seed: int) -> dict[str, NDArray[np.float64]]:
     withheld = any(fold.withheld is not None for fold in held_out.folds)
     names = CHROMOSOME_METRICS if withheld else SAMPLE_METRICS
     values = {name: np.full(len(held_out.rows), np.nan) for name in names}
     count = np.zeros(len(held_out.rows))
     truth_deltas, predicted_deltas = [], []
     for row, (fold, sample) in enumerate(held_out.rows):
-        mask = stratum_mask(held_out, fold, stratum)
         baseline = held_out.baselines[fold]
+        m = baseline.mean
+        mask = stratum_mask(held_out, fold, stratum) & np.isfinite(m)
         p = np.where(mask, held_out.predictions[model][row], np.nan)
         t = np.where(mask, held_out.cohort.expression[sample], np.nan)
-        m = baseline.mean
-        count[row] = np.count_nonzero(np.isfinite(p) & np.isfinite(t) & np.isfinite(m))
+        count[row] = np.count_nonzero(np.isfinite(p) & np.isfinite(t))
         values["across_gene_r"][row] = metrics.across_gene_r(p=p, t=t)
         if withheld:
             values["skill"][row] = metrics.skill(p=p, t=t, m=np.full_like(m, baseline.level))
@@ -73,7 +69,7 @@ def _score_model(held_out: HeldOut, model: str, stratum: str, *, seed: int) -> d
     return {"n_genes": count, **values}
 
 
-def score_blocks(held_out: HeldOut, predictions: NDArray[np.float32], stratum: str) -> NDArray[np.float64]:
+def score_blocks(held_out: HeldOut, predictions: NDArray[np.float32], stratum: Stratum) -> NDArray[np.float64]:
     """`delta_r_block` of every row: what is predicted and true beyond the mean of the block held out with it.
 
     A block is the samples of one dataset in the test set of one fold; below 3 samples it has no score (NaN).
@@ -90,15 +86,9 @@ def score_blocks(held_out: HeldOut, predictions: NDArray[np.float32], stratum: s
         if dataset:
             blocks.setdefault((fold, dataset), []).append(row)
     for (fold, _), members in blocks.items():
-        if len(members) < metrics.MIN_BLOCK_SAMPLES:
-            continue
         mask = stratum_mask(held_out, fold, stratum)
-        p = predictions[members][:, mask]
-        t = held_out.cohort.expression[[held_out.rows[row][1] for row in members]][:, mask]
-        p_mean, t_mean = p.mean(axis=0), t.mean(axis=0)
-        for i, row in enumerate(members):
-            varies = np.abs(p[i] - p_mean).max(initial=0) > 1e-6
-            scores[row] = metrics.pearson(p[i] - p_mean, t[i] - t_mean) if varies else 0.0
+        truth = held_out.cohort.expression[[held_out.rows[row][1] for row in members]]
+        scores[members] = metrics.delta_r_block(predictions[members][:, mask], truth[:, mask])
     return scores
 
 
@@ -129,13 +119,13 @@ def score_genes(held_out: HeldOut) -> pl.DataFrame:
     samples = [sample for _, sample in held_out.rows]
     truth = cohort.expression[samples]
     means = np.stack([held_out.baselines[fold].mean for fold, _ in held_out.rows])
-    variable = metrics.variable_genes(truth)
+    truth_sd, variable = metrics.measured_sd(truth), metrics.variable_genes(truth)
     names = cohort.atlas.genes(cohort.atlas.record(cohort.samples[0]).assembly, cohort.gene_ids).frame["gene_name"]
     tables = []
     for model, predicted in held_out.predictions.items():
         error, baseline = (predicted - truth) ** 2, (means - truth) ** 2
         measured = np.isfinite(error) & np.isfinite(baseline)
-        count = np.maximum(measured.sum(axis=0), 1)
+        count = measured.sum(axis=0)
         sse, base = np.where(measured, error, 0).sum(axis=0), np.where(measured, baseline, 0).sum(axis=0)
         with np.errstate(invalid="ignore", divide="ignore"):
             skill = np.where(base > 0, 1 - sse / base, np.nan)
@@ -145,12 +135,12 @@ def score_genes(held_out: HeldOut) -> pl.DataFrame:
                     "gene_id": cohort.gene_ids,
                     "gene_name": names,
                     "model": [model] * len(cohort.gene_ids),
-                    "n_samples": measured.sum(axis=0),
-                    "truth_sd": np.nanstd(truth, axis=0),
+                    "n_samples": count,
+                    "truth_sd": truth_sd,
                     "variable": variable,
                     "per_gene_r": metrics.per_gene_r(predicted - means, truth - means),
                     "skill": skill,
-                    "rmse": np.sqrt(sse / count),
+                    "rmse": np.where(count > 0, np.sqrt(sse / np.maximum(count, 1)), np.nan),
                 }
             )
         )

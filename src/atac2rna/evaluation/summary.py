@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from atac2rna.evaluation.scoring import STRATA
+from atac2rna.evaluation.heldout import STRATA
 from atac2rna.metrics import Interval, cluster_bootstrap
 
 SCHEMA = 1
@@ -19,6 +19,7 @@ SHOWN_METRICS = (
     "skill",
     "delta_r_within",
     "delta_r_block",
+    "delta_r_own",
     "delta_r_wrong",
     "delta_r_null",
     "per_gene_r",
@@ -55,7 +56,7 @@ def summarise(
     for name, values in models.items():
         if genes is not None:
             values["per_gene_r"] = _per_gene(genes.filter(pl.col("model") == name))
-    strata = {s: summarise_models(scores.filter(pl.col("stratum") == s), seed=seed) for s in STRATA if s != "all"}
+    strata = {str(s): summarise_models(scores.filter(pl.col("stratum") == s), seed=seed) for s in STRATA if s != "all"}
     if region is not None:
         strata["region"] = summarise_models(region.filter(pl.col("stratum") == "all"), seed=seed)
     datasets = [name for name in everything["dataset"].unique(maintain_order=True).to_list() if name]
@@ -129,7 +130,8 @@ def _mean_skill(rows: pl.DataFrame) -> float:
 
 
 def _difference(rows: pl.DataFrame, rival_rows: pl.DataFrame, rival: str, metric: str, *, seed: int) -> dict[str, Any]:
-    interval = _summary(rows, rows[metric].to_numpy() - rival_rows[metric].to_numpy(), seed=seed)
+    pairs = rows.join(rival_rows, on=["fold", "sample"], suffix="_rival", maintain_order="left")
+    interval = _summary(pairs, (pairs[metric] - pairs[f"{metric}_rival"]).to_numpy(), seed=seed)
     return {"against": rival, **interval._asdict(), "beats": bool(interval.low > 0)}
 
 

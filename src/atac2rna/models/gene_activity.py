@@ -16,7 +16,7 @@ from sklearn.isotonic import IsotonicRegression
 
 from atac2rna.features import gene_activity
 from atac2rna.genome import GeneTable
-from atac2rna.models.base import TrainingSet, training_deltas, training_mean
+from atac2rna.models.base import TrainingSet, training_mean
 from atac2rna.models.settings import ModelSettings
 from atac2rna.peaks import Peaks
 
@@ -57,8 +57,8 @@ class GeneActivity:
         levels = np.stack([self._level(rank) for rank in ranks])
         self._level_mean = levels.mean(axis=0)
         self._mean = training_mean(training.expression)
-        x = (levels - self._level_mean)[:, np.isfinite(self._mean)]
-        y = training_deltas(training.expression, self._mean)[:, np.isfinite(self._mean)]
+        x = (levels - self._level_mean)[measured]
+        y = (training.expression - self._mean)[measured]
         self._slope = np.array([float((x * y).sum() / max(float((x * x).sum()), 1e-12))], dtype=np.float32)
 
     def _level(self, rank: NDArray[np.float32]) -> NDArray[np.float32]:

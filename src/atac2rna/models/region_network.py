@@ -113,7 +113,10 @@ class _Network(lightning.LightningModule):
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         return torch.optim.Adam(
-            self.parameters(), lr=self.settings.learning_rate, weight_decay=self.settings.weight_decay
+            self.parameters(),
+            lr=self.settings.learning_rate,
+            weight_decay=self.settings.weight_decay,
+            fused=True,  # One pass over the weights a step, several times as fast for millions of them.
         )
 
     def best(self) -> Weights:

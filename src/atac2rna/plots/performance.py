@@ -60,7 +60,7 @@ def learning_curves(history: pl.DataFrame | Sequence[Mapping[str, object]], *, m
     axes.xaxis.set_major_locator(round_ticks(integer=True))
     axes.set_xlabel("epoch")
     axes.set_ylabel("loss (log scale)" if losses.min() > 0 else "loss")
-    span = f"{min(best):g}" if min(best, default=0) == max(best, default=0) else f"{min(best):g} to {max(best):g}"
+    span = " to ".join(f"{epoch:g}" for epoch in sorted({min(best, default=0), max(best, default=0)}))
     axes.plot([], [], "o", color=INK, markersize=3.5, label=f"best epoch: {span}" if best else "best epoch: n/a")
     axes.legend(loc="upper right")
     set_title(figure, title)

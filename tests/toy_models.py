@@ -1,0 +1,101 @@
+"""Models whose scores are known, and the evaluation of them on a toy cohort."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from atac2rna.cohort import Cohort
+from atac2rna.evaluation.heldout import HeldOut, cross_validate
+from atac2rna.folds import make_folds
+from atac2rna.genome import GeneTable
+from atac2rna.models.base import TrainingSet
+from atac2rna.models.registry import make_model
+from atac2rna.peaks import Peaks
+
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Which sample of the toy cohort this is, read from the one peak on chrN."""
+
+    def __call__(self, peaks: Peaks, genes: GeneTable) -> int:
+        return int(peaks.start[peaks.chrom_bounds["chrN"]][0])
+
+
+@dataclass
+class Oracle:
+    """Knows the truth of every sample that it recognises by its accessibility."""
+
+    truth: Floats
+    name: ClassVar[str] = "oracle"
+    per_gene: ClassVar[bool] = False
+    representation: Identity = field(default_factory=Identity)
+
+    def fit(self, training: TrainingSet) -> None: ...
+
+    def predict(self, inputs: int) -> Floats:
+        return self.truth[inputs].copy()
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        return {"truth": self.truth}
+
+    def load_state(self, state: Mapping[str, NDArray[Any]]) -> None:
+        self.truth = state["truth"]
+
+
+class Useless(Oracle):
+    """Predicts one and the same noise for whatever sample."""
+
+    name: ClassVar[str] = "useless"
+
+    def predict(self, inputs: int) -> Floats:
+        return np.random.default_rng(5).uniform(0, 17, self.truth.shape[1]).astype(np.float32)
+
+
+class Spy(Useless):
+    """Records what it is given to learn from, and predicts which sample it is shown."""
+
+    name: ClassVar[str] = "spy"
+    seen: ClassVar[list[TrainingSet]] = []
+    shown: ClassVar[list[tuple[tuple[str, ...], int]]] = []
+
+    def fit(self, training: TrainingSet) -> None:
+        self.training = training
+        Spy.seen.append(training)
+
+    def predict(self, inputs: int) -> Floats:
+        Spy.shown.append((self.training.samples, inputs))
+        return super().predict(inputs)
+
+
+Factories = dict[str, Callable[[], Any]]
+
+
+def factories(cohort: Cohort, *names: str) -> Factories:
+    toys: dict[str, type[Oracle]] = {"oracle": Oracle, "useless": Useless, "spy": Spy}
+    Spy.seen, Spy.shown = [], []
+
+    def make(name: str) -> Callable[[], Any]:
+        return lambda: toys[name](cohort.expression) if name in toys else make_model(name)
+
+    return {name: make(name) for name in names}
+
+
+def hold_out(cohort: Cohort, holdout: str, *names: str) -> HeldOut:
+    chroms = cohort.atlas.genes("hg38", cohort.gene_ids).frame["chrom"].to_list()
+    folds = make_folds(holdout, columns=cohort.columns, gene_chroms=chroms, groups=cohort.groups)
+    clusters = cohort.columns.get(holdout.partition(",")[0], cohort.groups)
+    return cross_validate(cohort, folds, factories(cohort, *names), clusters=clusters)
+
+
+def column(scores: pl.DataFrame, model: str, metric: str, stratum: str = "all") -> NDArray[np.float64]:
+    return scores.filter(model=model, stratum=stratum)[metric].to_numpy()
+
+
+def row_of(frame: pl.DataFrame, sample: str, model: str) -> dict[str, Any]:
+    return frame.filter(sample=sample, model=model, stratum="all").row(0, named=True)
