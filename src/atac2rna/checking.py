@@ -30,6 +30,9 @@ from atac2rna.quality.samples import find_problems
 COMMON_ASSEMBLIES = ("hg38", "hg19", "mm10", "mm39")
 """Assemblies whose cached gene tables, where there are any, are tried on every sample."""
 
+_OF_THE_TABLE = ("groups-of-one", "lineage-missing")
+"""Codes of findings about the columns of a samples.tsv, which peak files by themselves have not."""
+
 
 class _AtlasPeaks(Sequence[Peaks]):
     """The peaks of an atlas' samples, read one at a time."""
@@ -178,13 +181,26 @@ def check_target(
     if len(target.paths) == 1 and first.is_dir():
         if any(next(first.glob(f"{prefix}*.csv"), None) for prefix in (PEAKS_PREFIX, EXPRESSION_PREFIX)):
             return check_matrices(first, next(iter(target.annotations.values()), None))
-        progress("open atlas")
-        return check_atlas(Atlas(first), annotations=target.annotations, seed=seed)
+        if not (first / "zarr.json").is_file():
+            raise InputError(
+                f"{first}: is neither an atlas (it has no zarr.json) nor a folder of matrices (it has no "
+                f"{PEAKS_PREFIX}*.csv); name one of these, a samples.tsv, or peak files."
+            )
+        findings = check_atlas(Atlas(first), annotations=target.annotations, seed=seed)
+        progress("read the atlas")
+        return findings
     if len(target.paths) == 1 and is_manifest(first):
         return check_samples(
             read_manifest(first), annotations=target.annotations, settings=settings, progress=progress, seed=seed
         )
     return check_peaks(target, progress=progress, seed=seed)
+
+
+def count_steps(target: Target) -> int:
+    """Count the steps that `check_target` will tell its progress of."""
+    first = target.paths[0]
+    alone = len(target.paths) == 1 and not first.is_dir() and is_manifest(first)
+    return len(read_manifest(first).entries) if alone else len(target.paths)
 
 
 def check_matrices(folder: Path, genes: Path | None = None) -> list[Finding]:
@@ -206,8 +222,8 @@ def check_peaks(target: Target, *, progress: Callable[[str], None] = lambda _: N
         raise InputError(f"{folders[0]}: an atlas or a folder is checked alone; got {len(target.paths)} paths.")
     if target.assembly is None:
         raise InputError(
-            f"{target.paths[0]}: peak files are checked against an assembly; got none. Pass --assembly hg38, and "
-            "--annotation hg38=FILE where its genes are not cached."
+            f"{target.paths[0]}: is taken for a peak file, since its first line names no column 'sample'; peak files are "
+            "checked against an assembly. Pass --assembly hg38, and --annotation hg38=FILE where its genes are not cached."
         )
     assembly = canonical_assembly(target.assembly)
     entries = tuple(
@@ -219,4 +235,5 @@ def check_peaks(target: Target, *, progress: Callable[[str], None] = lambda _: N
     for entry in entries:
         samples.append(read_sample(entry, reference))
         progress(f"read {entry.sample}")
-    return _check_read(samples, reference, seed=seed)
+    findings = _check_read(samples, reference, seed=seed)
+    return [finding for finding in findings if finding.code not in _OF_THE_TABLE]

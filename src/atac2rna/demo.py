@@ -42,24 +42,32 @@ def run_demo(folder: Path, *, seed: int = 0, progress: Callable[[str], None] = l
     """Run the main job on samples that the package simulates, as peak, RSEM and GTF files.
 
     Args:
-        folder: Where everything goes; an earlier demo there is replaced.
+        folder: Where everything goes; an earlier demo there is replaced, once the new one is complete.
         seed: Seed of the simulation and the fits.
         progress: Told of every step.
 
     Raises:
         InputError: If the folder holds something other than a demo.
     """
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"{folder}: is a file where a folder is to be written; name another folder.")
     if folder.is_dir() and any(folder.iterdir()) and not (folder / MARKER).is_file():
         raise InputError(f"{folder}: holds something other than a demo; name another folder.")
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
+    aside = folder.with_name(f".{folder.name}.earlier")
+    shutil.rmtree(aside, ignore_errors=True)
+    if folder.exists():
+        folder.rename(aside)
     finished = False
     try:
+        folder.mkdir(parents=True)
         result = _run_in(folder, seed=seed, progress=progress)
         finished = True
     finally:
         if not finished:
             shutil.rmtree(folder, ignore_errors=True)
+            if aside.exists():
+                aside.rename(folder)
+        shutil.rmtree(aside, ignore_errors=True)
     return result
 
 

@@ -1,5 +1,6 @@
 """One training from atlas to model directory: fit on all paired samples, with the cross-validated score beside it."""
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -7,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
+from safetensors import SafetensorError
 
 from atac2rna import __version__
 from atac2rna.atlas import Atlas
@@ -16,12 +18,13 @@ from atac2rna.evaluation.heldout import fit_model
 from atac2rna.evaluation.pictures import draw_training
 from atac2rna.evaluation.region import REGION_MODEL, make_panel
 from atac2rna.evaluation.run import Evaluation, EvaluationSettings, evaluate
+from atac2rna.evaluation.run import count_steps as count_fits
 from atac2rna.files import whole_folder
 from atac2rna.folds import choose_holdout
 from atac2rna.models.base import Model
 from atac2rna.models.region_settings import RegionMlpSettings, choose_bins
 from atac2rna.models.registry import DEFAULT_MODEL, make_model
-from atac2rna.models.store import TrainedModel, load_model, save_model
+from atac2rna.models.store import FORMAT, TrainedModel, load_model, save_model
 
 
 class TrainingSettings(BaseModel):
@@ -76,10 +79,33 @@ def train(
         InputError: If the folder exists, or the atlas is not enough for the model.
     """
     settings = settings or TrainingSettings()
+    _refuse_foreign(folder, overwrite=overwrite)
+    with whole_folder(folder) as temporary:
+        evaluation, notes = _train_into(temporary, atlas, settings, progress)
+    progress(f"wrote {folder}")
+    return Training(load_model(folder), evaluation, notes)
+
+
+def _refuse_foreign(folder: Path, *, overwrite: bool) -> None:
+    """Refuse a folder that is there, unless it is a model that is to be replaced; a damaged one may be, too."""
     if folder.exists() and not overwrite:
-        raise InputError(f"{folder}: exists; pass --overwrite to replace the model, or another -o.")
-    if folder.exists():
-        load_model(folder)  # Only a model is replaced, never a folder of something else.
+        raise InputError(f"{folder}: exists; pass --overwrite to replace a model, or another -o.")
+    if folder.is_dir() and not _holds_model(folder):
+        raise InputError(f"{folder}: holds something other than a model; name another folder.")
+
+
+def _holds_model(folder: Path) -> bool:
+    try:
+        card = json.loads((folder / "model.json").read_bytes())
+    except (OSError, ValueError):
+        return False
+    return isinstance(card, dict) and card.get("format") == FORMAT
+
+
+def _train_into(
+    folder: Path, atlas: Atlas, settings: TrainingSettings, progress: Callable[[str], None]
+) -> tuple[Evaluation | None, tuple[str, ...]]:
+    """Fit, cross-validate and write the files of the model."""
     model, cohort, notes = _prepare(atlas, settings)
     clusters = cohort.columns.get(choose_holdout(cohort.columns), cohort.samples)
     fit_model(model, cohort, range(len(cohort.samples)), clusters=clusters, seed=settings.seed)
@@ -91,11 +117,12 @@ def train(
     except InputError as fault:
         notes = (*notes, f"not cross-validated: {fault}")
     tables = {name: atlas.genes(name, cohort.gene_ids) for name in dict.fromkeys(cohort.columns["assembly"])}
-    with whole_folder(folder) as temporary:
-        save_model(temporary, model, tables=tables, card=_card(cohort, settings, evaluation))
-        draw_training(temporary / "pictures", settings.model, evaluation, getattr(model, "history", None))
-    progress(f"wrote {folder}")
-    return Training(load_model(folder), evaluation, notes)
+    try:
+        save_model(folder, model, tables=tables, card=_card(cohort, settings, evaluation))
+    except SafetensorError as fault:  # its way to say that the disk is full
+        raise OSError(str(fault)) from None
+    draw_training(folder / "pictures", settings.model, evaluation, getattr(model, "history", None))
+    return evaluation, notes
 
 
 def _prepare(atlas: Atlas, settings: TrainingSettings) -> tuple[Model, Cohort, tuple[str, ...]]:
@@ -127,8 +154,33 @@ def comparison(settings: TrainingSettings) -> EvaluationSettings:
     )
 
 
-def settings_from(values: Mapping[str, Any]) -> TrainingSettings:
-    """Check the content of a settings file.
+def count_steps(atlas: Atlas, settings: TrainingSettings) -> int:
+    """Count the steps that `train` will tell its progress of."""
+    try:
+        return count_fits(atlas, comparison(settings)) + 2
+    except InputError:  # no cross-validation; `train` says why
+        return 2
+
+
+def resolve(settings: TrainingSettings) -> dict[str, Any]:
+    """Give the settings with the model's defaults filled in.
+
+    Raises:
+        InputError: If there is no such model or setting, or a value does not fit.
+    """
+    own = getattr(make_model(settings.model, settings.settings), "settings", None)
+    return {**settings.model_dump(), "settings": own.model_dump(mode="json") if own is not None else {}}
+
+
+def settings_from(
+    values: Mapping[str, Any], *, own: Mapping[str, Any] | None = None, bins: str | None = None
+) -> TrainingSettings:
+    """Check the content of a settings file, and what else was asked for.
+
+    Args:
+        values: The content.
+        own: Settings of the model that win over those of the file.
+        bins: Bins of the region model, as the setting of that name; None: not asked for.
 
     Raises:
         InputError: If a key is unknown or a value does not fit.
@@ -136,12 +188,20 @@ def settings_from(values: Mapping[str, Any]) -> TrainingSettings:
     known = [*TrainingSettings.model_fields]
     unknown = [key for key in values if key not in known]
     if unknown:
-        raise InputError(f"a settings file has the keys {', '.join(known)}; got {unknown[0]!r}.")
+        raise InputError(
+            f"a settings file has the keys {', '.join(known)}; got {unknown[0]!r}. Settings of the model stand below "
+            "[settings]."
+        )
     try:
-        return TrainingSettings(**values)
+        settings = TrainingSettings(**values)
+        if bins is not None and settings.model != REGION_MODEL:
+            raise InputError(f"--bins is a setting of {REGION_MODEL}; the model is {settings.model!r}. Leave it out.")
+        more = {**(own or {}), **({} if bins is None else {"bins": bins})}
+        return settings.model_copy(update={"settings": {**settings.settings, **more}})
     except ValidationError as fault:
         first = fault.errors()[0]
-        raise InputError(f"setting {first['loc'][0]!r} does not fit: {first['msg']}; got {first['input']!r}.") from None
+        told = first["msg"].removesuffix(", unable to parse string as an integer")
+        raise InputError(f"setting {first['loc'][0]!r} does not fit: {told}; got {first['input']!r}.") from None
 
 
 def _card(cohort: Cohort, settings: TrainingSettings, evaluation: Evaluation | None) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """From samples.tsv to an atlas: read every file once, join genes, write blocks of samples."""
 
+import json
 from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -8,6 +9,7 @@ from typing import Literal
 
 from atac2rna import __version__
 from atac2rna.atlas import Atlas, GeneSelection, add_to_atlas, write_atlas
+from atac2rna.atlas.reading import FORMAT
 from atac2rna.building.reading import MIN_JOIN_RATE, SampleReader, read_sample, read_samples
 from atac2rna.building.reference import GeneReference, read_reference
 from atac2rna.errors import InputError
@@ -104,6 +106,15 @@ def _existing(manifest: Manifest, path: Path, mode: WriteMode) -> Atlas | None:
         return atlas
     if path.exists() and mode == "new":
         raise InputError(f"{path}: exists; pass --overwrite to replace it, --add to add samples, or another -o.")
-    if path.exists():
-        Atlas(path)  # Only an atlas is replaced, never a folder of something else.
+    if path.exists() and not _holds_atlas(path):
+        raise InputError(f"{path}: holds something other than an atlas; choose another -o.")
     return None
+
+
+def _holds_atlas(path: Path) -> bool:
+    """Tell whether a folder is an atlas of any version, damaged or not: one that may be replaced."""
+    try:
+        node = json.loads((path / "zarr.json").read_bytes())
+        return bool(node["attributes"]["format"] == FORMAT)
+    except (OSError, ValueError, TypeError, KeyError):
+        return False

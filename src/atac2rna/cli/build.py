@@ -6,12 +6,13 @@ from typing import Annotated
 
 import typer
 
-from atac2rna.cli.options import Annotations, Quiet, Verbose, Workers, parse_annotations
+from atac2rna.cli.options import Annotations, Quiet, Verbose, Workers, parse_annotations, parse_names
 
 HELP = """Build an atlas from a table of samples.
 
 SAMPLES.tsv is tab-separated with the columns sample, atac, rna, assembly, and any further ones (lineage, group, dataset).
 
+\b
 Example: atac2rna build samples.tsv -o atlas.zarr --annotation hg38=gencode.v47.gtf.gz
 """
 
@@ -59,7 +60,7 @@ def build(
         raise InputError("an atlas is added to or replaced; got both --add and --overwrite. Leave one out.")
     console = Console(quiet=quiet, verbose=verbose)
     manifest = read_manifest(samples)
-    chosen = () if biotypes == "all" else tuple(part.strip() for part in biotypes.split(",") if part.strip())
+    chosen = () if biotypes == "all" else parse_names(biotypes, option="--biotypes")
     settings = BuildSettings(
         selection=GeneSelection(chosen, "union" if gene_set is GeneSetOption.union else "common"),
         gene_column=gene_column,

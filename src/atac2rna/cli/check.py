@@ -16,6 +16,7 @@ HELP = """Find what is wrong or odd, before any training.
 Takes an atlas, a samples.tsv, peak files, or a folder of headerless matrices (peaks_input_*.csv, exp_output_*.csv).
 Exit code 1 if any finding is an error: something that makes results wrong. The rest warns.
 
+\b
 Example: atac2rna check atlas.zarr
 """
 
@@ -32,29 +33,35 @@ def check(
     verbose: Verbose = False,
 ) -> None:
     """Parse, check, print the findings."""
-    from dataclasses import asdict
+    from contextlib import nullcontext
 
     from atac2rna.building import BuildSettings
-    from atac2rna.checking import Target, check_target
+    from atac2rna.checking import Target, check_target, count_steps
     from atac2rna.cli.console import Console, count_findings
     from atac2rna.files import whole_file
 
     console = Console(quiet=quiet, verbose=verbose)
     target = Target(tuple(targets), assembly, parse_annotations(annotation))
     settings = BuildSettings(gene_column=gene_column, value_column=value_column)
-    with console.progress("check", len(targets)) as advance:
-        findings = check_target(target, settings=settings, progress=advance, seed=seed)
+    with whole_file(output) if output is not None else nullcontext() as temporary:
+        with console.progress("check", count_steps(target)) as advance:
+            findings = check_target(target, settings=settings, progress=advance, seed=seed)
+        if temporary is not None:
+            _write(temporary, findings)
     _print(console, findings)
     console.say(count_findings(findings))
-    if output is not None:
-        import polars as pl
-
-        columns = ("severity", "code", "subject", "value", "message", "remedy")
-        table = pl.DataFrame([asdict(finding) for finding in findings], schema=dict.fromkeys(columns, pl.String))
-        with whole_file(output) as temporary:
-            table.write_csv(temporary, separator="\t")
     if any(finding.severity == "error" for finding in findings):
         raise typer.Exit(1)
+
+
+def _write(path: Path, findings: "list[Finding]") -> None:
+    from dataclasses import asdict
+
+    import polars as pl
+
+    columns = ("severity", "code", "subject", "value", "message", "remedy")
+    table = pl.DataFrame([asdict(finding) for finding in findings], schema=dict.fromkeys(columns, pl.String))
+    table.write_csv(path, separator="\t")
 
 
 def _print(console: "Console", findings: "list[Finding]") -> None:

@@ -1,9 +1,10 @@
 """What the commands say: results on stdout, progress on stderr, a bar on a terminal and plain lines when piped."""
 
+import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
     from atac2rna.quality.finding import Finding
@@ -19,20 +20,20 @@ class Console:
 
     def say(self, text: str = "") -> None:
         """Print a result."""
-        print(text)
+        _print(text, sys.stdout)
 
     def note(self, text: str) -> None:
         """Tell what is going on, unless quiet."""
         if not self.quiet:
-            print(text, file=sys.stderr)
+            _print(text, sys.stderr)
 
     def table(self, rows: Sequence[Sequence[str]]) -> None:
         """Print rows of text in columns, the first row as header."""
         widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
         for number, row in enumerate(rows):
-            print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+            self.say("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
             if number == 0:
-                print("  ".join("-" * width for width in widths))
+                self.say("  ".join("-" * width for width in widths))
 
     @contextmanager
     def progress(self, what: str, total: int) -> Iterator[Callable[[str], None]]:
@@ -44,7 +45,7 @@ class Console:
         """
         if self.quiet:
             yield lambda _: None
-        elif sys.stderr.isatty():
+        elif sys.stderr is not None and sys.stderr.isatty():
             with _bar(what, total) as advance:
                 yield advance
         else:
@@ -58,7 +59,7 @@ class Console:
             nonlocal done
             done += 1
             if self.verbose or done == total or done * 10 // total > (done - 1) * 10 // total:
-                print(f"{what}: {done} of {total} ({step})", file=sys.stderr)
+                self.note(f"{what}: {done} of {total} ({step})")
 
         return advance
 
@@ -73,6 +74,27 @@ def _bar(what: str, total: int) -> Iterator[Callable[[str], None]]:
     with Progress(*columns, TextColumn("{task.fields[step]}"), console=Terminal(stderr=True), transient=True) as bars:
         task = bars.add_task(what, total=total, step="")
         yield lambda step: bars.update(task, advance=1, step=step)
+
+
+def _print(text: str, stream: TextIO | None) -> None:
+    """Print a line; a stream that is closed, or that nobody reads any more (`| head`), does not end the work."""
+    if stream is not None:
+        try:
+            print(text, file=stream)
+        except BrokenPipeError:
+            drop_unwritable()
+
+
+def drop_unwritable() -> None:
+    """Send what cannot be said any more to nowhere, so that the end of the program does not stumble over it."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None:
+            try:
+                stream.flush()
+            except OSError:
+                os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)
 
 
 def count_findings(findings: Sequence["Finding"]) -> str:

@@ -12,6 +12,7 @@ HELP = """Run the main job on simulated samples.
 Simulates peak, expression and annotation files with known truth, builds and checks an atlas, trains a model, and compares
 models on lineages that they never saw. Needs no data.
 
+\b
 Example: atac2rna demo -o demo
 """
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from atac2rna.cli.options import Quiet, Seed, Verbose, parse_model_settings
+from atac2rna.cli.options import Quiet, Seed, Verbose, parse_bins, parse_model_settings, parse_names
 
 if TYPE_CHECKING:
     from atac2rna.cli.console import Console
@@ -15,6 +15,7 @@ HELP = """Compare models on samples they never saw.
 Cross-validation by a column of the samples, by chromosome, or both. Writes metrics.tsv, per_gene.tsv, summary.json and
 pictures. docs/metrics.md explains every number.
 
+\b
 Example: atac2rna evaluate atlas.zarr --holdout lineage -o evaluation
 """
 
@@ -50,9 +51,9 @@ def evaluate(
     opened = Atlas(atlas)
     settings = EvaluationSettings(
         holdout=holdout,
-        models=None if models is None else tuple(name.strip() for name in models.split(",") if name.strip()),
+        models=None if models is None else parse_names(models, option="--models"),
         settings=parse_model_settings(setting),
-        bins=bins,
+        bins=parse_bins(bins),
         seed=seed,
     )
     with console.progress("evaluate", count_steps(opened, settings)) as advance:
@@ -60,7 +61,8 @@ def evaluate(
     for note in result.notes:
         console.note(note)
     print_tables(console, result.summary)
-    console.say(f"tables: {output}/metrics.tsv, per_gene.tsv, summary.json; pictures: {output}/pictures")
+    tables = ["metrics.tsv", *([] if result.genes is None else ["per_gene.tsv"]), "summary.json"]
+    console.say(f"tables: {output}/{', '.join(tables)}; pictures: {output}/pictures")
 
 
 def print_tables(console: "Console", summary: dict[str, Any]) -> None:

@@ -2,7 +2,9 @@
 
 import errno
 import os
+import re
 import sys
+from itertools import pairwise
 from typing import Annotated
 
 import typer
@@ -10,11 +12,13 @@ from typer.exceptions import TyperException
 
 from atac2rna import __version__
 from atac2rna.cli import build, check, demo, evaluate, train
+from atac2rna.cli.console import drop_unwritable
 from atac2rna.errors import InputError
+
+INTERRUPTED = 130
 
 app = typer.Typer(
     name="atac2rna",
-    no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
@@ -48,41 +52,83 @@ def run(arguments: list[str] | None = None) -> None:
 
     0 done; 1 findings; 2 usage or bad input; 130 interrupted.
     """
-    sys.exit(_exit_code(arguments))
+    sys.exit(_exit_code(sys.argv[1:] if arguments is None else arguments))
 
 
-def _exit_code(arguments: list[str] | None) -> int:
+def _exit_code(arguments: list[str]) -> int:
     try:
-        code = app(args=arguments, standalone_mode=False)
+        code = _run(arguments)
+        if sys.stdout is not None:
+            sys.stdout.flush()
     except TyperException as fault:
-        print(
-            f"atac2rna: {fault.format_message()} See 'atac2rna --help' and 'atac2rna COMMAND --help'.", file=sys.stderr
-        )
-        return 2
+        return _say(_usage_error(fault, arguments))
     except InputError as fault:
-        print(f"atac2rna: {fault}", file=sys.stderr)
-        return 2
+        return _say(str(fault))
     except (KeyboardInterrupt, typer.Abort):
-        print("atac2rna: interrupted; nothing half-written is left.", file=sys.stderr)
-        return 130
-    except OSError as fault:
-        return _told(fault)
-    return code if isinstance(code, int) else 0
-
-
-def _told(fault: OSError) -> int:
-    """Say what went wrong on the side of the machine; whatever else raises an OSError is a bug and shows as one."""
-    if fault.errno == errno.EPIPE:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _say("interrupted; nothing half-written is left.", INTERRUPTED)
+    except BrokenPipeError:
+        drop_unwritable()
         return 0
+    except OSError as fault:
+        message = _machine_error(fault)
+        drop_unwritable()
+        return _say(message)
+    return code
+
+
+def _run(arguments: list[str]) -> int:
+    """Run a command, without typer's own main: that one takes interruptions and closed pipes for itself."""
+    command = typer.main.get_command(app)
+    try:
+        with command.make_context("atac2rna", arguments or ["--help"]) as context:
+            command.invoke(context)
+    except typer.Exit as leave:
+        return leave.exit_code
+    except SystemExit as leave:
+        # Lightning turns Ctrl-C into an exit with code 1, which here would mean that something was found.
+        if isinstance(leave.__context__, KeyboardInterrupt):
+            raise leave.__context__ from None
+        raise
+    return 0
+
+
+def _say(message: str, code: int = 2) -> int:
+    """Print what went wrong and give the exit code."""
+    print(f"atac2rna: {message}", file=sys.stderr)
+    return code
+
+
+def _usage_error(fault: TyperException, arguments: list[str]) -> str:
+    context, option = getattr(fault, "ctx", None), getattr(fault, "param", None)
+    command = context.command_path if context is not None else "atac2rna"
+    message = fault.format_message().replace("Value error, ", "").replace(", unable to parse string as an integer", "")
+    if message.startswith("Invalid value") and "got" not in message and option is not None:
+        given = [word for before, word in pairwise(arguments) if before in option.opts]
+        message = f"{message.rstrip('.')}; got {given[-1]!r}" if given else message
+    end = "" if message.endswith((".", "?")) else "."
+    return f"{message}{end} See '{command} --help'."
+
+
+def _machine_error(fault: OSError) -> str:
+    """Say what went wrong on the side of the machine; whatever else raises an OSError is a bug and shows as one."""
     reasons = {
         errno.ENOSPC: "the disk is full; free some space or choose another -o. What was there is as it was.",
         errno.EDQUOT: "the disk quota is used up; free some space or choose another -o. What was there is as it was.",
+        errno.EFBIG: "the file system takes no file so large; choose another -o. What was there is as it was.",
+        errno.EIO: "the disk cannot be read or written (input/output error); choose another one.",
         errno.EACCES: "permission denied; choose another -o or change the permissions.",
+        errno.EPERM: "the operation is not permitted; choose another -o or change the permissions.",
         errno.EROFS: "the file system is read-only; choose another -o.",
+        errno.ENAMETOOLONG: "the file name is too long; choose a shorter one.",
+        errno.ENOTDIR: "a part of the path is a file where a folder is needed; choose another path.",
+        errno.ELOOP: "the path is a link that leads to itself; choose another path.",
+        errno.EMFILE: "too many files are open; raise the limit ('ulimit -n') or use fewer --workers.",
+        errno.ENOMEM: "the memory is used up; free some or use fewer --workers.",
     }
-    if fault.errno not in reasons:
+    # Libraries written in Rust tell the number in the text alone.
+    told = re.search(r"\(os error (\d+)\)", str(fault))
+    number = fault.errno if fault.errno is not None or told is None else int(told[1])
+    if number not in reasons:
         raise fault
-    where = f"{fault.filename}: " if fault.filename else ""
-    print(f"atac2rna: {where}{reasons[fault.errno]}", file=sys.stderr)
-    return 2
+    where = f"{os.fsdecode(fault.filename)}: " if isinstance(fault.filename, str | bytes | os.PathLike) else ""
+    return f"{where}{reasons[number]}"

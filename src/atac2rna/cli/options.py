@@ -1,5 +1,6 @@
 """Options that several commands share, and how their text is read."""
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -7,7 +8,6 @@ from typing import Annotated, Any
 import typer
 
 from atac2rna.errors import InputError
-from atac2rna.genome import canonical_assembly
 
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print results and errors only.")]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Tell every step, also when piped.")]
@@ -28,6 +28,8 @@ Settings = Annotated[
 
 def parse_annotations(values: Sequence[str]) -> dict[str, Path]:
     """Read `ASSEMBLY=FILE` options into files by canonical assembly."""
+    from atac2rna.genome import canonical_assembly
+
     files: dict[str, Path] = {}
     for value in values:
         assembly, sign, path = value.partition("=")
@@ -42,6 +44,21 @@ def parse_annotations(values: Sequence[str]) -> dict[str, Path]:
     return files
 
 
+def parse_names(text: str, *, option: str) -> tuple[str, ...]:
+    """Read names with commas between them."""
+    names = tuple(part.strip() for part in text.split(","))
+    if not all(names):
+        raise InputError(f"names are separated by one comma each; got {option} {text!r}. Leave the empty one out.")
+    return names
+
+
+def parse_bins(text: str | None) -> str | None:
+    """Check a choice of bins of region-mlp."""
+    if text is not None and not re.fullmatch(r"score|top=[1-9]\d*", text):
+        raise InputError(f"bins are 'score' or 'top=N', the N strongest peaks; got --bins {text!r}. Write top=20000.")
+    return text
+
+
 def parse_settings(values: Sequence[str]) -> dict[str, Any]:
     """Read `KEY=VALUE` options; values as in TOML where they are TOML (numbers, true, false), else as text."""
     import tomllib
@@ -51,6 +68,8 @@ def parse_settings(values: Sequence[str]) -> dict[str, Any]:
         key, sign, text = value.partition("=")
         if not (key and sign):
             raise InputError(f"a setting is KEY=VALUE; got --set {value!r}. Write penalty=10.")
+        if key in settings:
+            raise InputError(f"a setting has one value; --set names {key!r} twice. Leave one out.")
         try:
             settings[key] = tomllib.loads(f"value = {text}")["value"]
         except tomllib.TOMLDecodeError:
@@ -79,11 +98,12 @@ def read_config(path: Path | None) -> dict[str, Any]:
     """
     import tomllib
 
+    from atac2rna.files import read_text_bytes
+
     if path is None:
         return {}
+    text = read_text_bytes(path, what="a settings file (TOML)")
     try:
-        return tomllib.loads(path.read_text())
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file; --config names a TOML file.") from None
+        return tomllib.loads(text.decode())
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as fault:
         raise InputError(f"{path}: is not TOML ({fault}); correct it.") from None

@@ -5,12 +5,13 @@ from typing import Annotated
 
 import typer
 
-from atac2rna.cli.options import Quiet, Settings, Verbose, parse_settings, read_config
+from atac2rna.cli.options import Quiet, Settings, Verbose, parse_bins, parse_settings, read_config
 
 HELP = """Train a model on all paired samples of an atlas.
 
 Writes a model directory (model.json, weights.safetensors, genes.tsv.gz) with the cross-validated score of its kind.
 
+\b
 Example: atac2rna train atlas.zarr -o model --model ridge --set penalty=10
 """
 
@@ -32,20 +33,23 @@ def train(
     verbose: Verbose = False,
 ) -> None:
     """Parse, train, print the score on held-out samples."""
+    import json
+
     from atac2rna import training
     from atac2rna.atlas import Atlas
     from atac2rna.cli.console import Console
-    from atac2rna.evaluation.run import count_steps
     from atac2rna.evaluation.summary import SHOWN_METRICS, format_table
 
     console = Console(quiet=quiet, verbose=verbose)
-    given = read_config(config)
-    own = {**given.get("settings", {}), **parse_settings(setting), **({} if bins is None else {"bins": bins})}
-    flags = {"model": model, "seed": seed, "settings": own}
-    settings = training.settings_from({**given, **{key: value for key, value in flags.items() if value is not None}})
-    console.note(f"settings: {settings.model_dump_json()}")
+    flags = {"model": model, "seed": seed}
+    settings = training.settings_from(
+        {**read_config(config), **{key: value for key, value in flags.items() if value is not None}},
+        own=parse_settings(setting),
+        bins=parse_bins(bins),
+    )
+    console.note(f"settings: {json.dumps(training.resolve(settings))}")
     opened = Atlas(atlas)
-    with console.progress("train", count_steps(opened, training.comparison(settings)) + 2) as advance:
+    with console.progress("train", training.count_steps(opened, settings)) as advance:
         result = training.train(opened, output, settings, overwrite=overwrite, progress=advance)
     for note in result.notes:
         console.note(note)

@@ -18,6 +18,8 @@ from atac2rna.evaluation.run import Evaluation, EvaluationSettings, evaluate
 from atac2rna.files import whole_folder
 
 SUMMARY = "summary.json"
+OWN = frozenset({"metrics.tsv", "per_gene.tsv", SUMMARY, "run.json", "pictures"})
+"""What an evaluation consists of; a folder with anything else in it is never replaced."""
 
 
 def evaluate_to_folder(
@@ -41,10 +43,14 @@ def evaluate_to_folder(
     settings = settings or EvaluationSettings()
     if folder.exists() and not folder.is_dir():
         raise InputError(f"{folder}: is a file; name a folder for the results.")
-    if folder.exists() and any(folder.iterdir()) and not (folder / SUMMARY).is_file():
-        raise InputError(f"{folder}: holds something other than an evaluation; name another folder, or empty it.")
-    evaluation = evaluate(atlas, settings, progress=progress)
+    names = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
+    if names and (names - OWN or not {SUMMARY, "metrics.tsv", "run.json"} <= names):
+        raise InputError(
+            f"{folder}: holds something other than an evaluation ({min(names - OWN or names)}), and would be replaced as "
+            "a whole; name another folder."
+        )
     with whole_folder(folder) as temporary:
+        evaluation = evaluate(atlas, settings, progress=progress)
         write_tables(temporary, evaluation, settings)
         draw_evaluation(temporary / "pictures", evaluation)
     return evaluation

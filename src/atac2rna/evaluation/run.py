@@ -14,7 +14,7 @@ from atac2rna.evaluation.heldout import HeldOut, ModelFactory, Progress, cross_v
 from atac2rna.evaluation.region import REGION_MODEL, RegionResult, judge_region, make_panel
 from atac2rna.evaluation.scoring import score_genes, score_samples
 from atac2rna.evaluation.summary import summarise
-from atac2rna.folds import CHROMOSOME, choose_holdout, holdout_clusters, make_folds
+from atac2rna.folds import CHROMOSOME, Fold, choose_holdout, holdout_clusters, make_folds
 from atac2rna.models.region_mlp import RegionMlp
 from atac2rna.models.region_settings import RegionMlpSettings
 from atac2rna.models.registry import WHOLE_GENOME, make_model
@@ -76,9 +76,8 @@ def evaluate(
     """
     settings = settings or EvaluationSettings()
     cohort = make_cohort(atlas)
-    holdout = settings.holdout or choose_holdout(cohort.columns)
-    chroms = atlas.genes(cohort.columns["assembly"][0], cohort.gene_ids).frame["chrom"].to_list()
-    folds = make_folds(holdout, columns=cohort.columns, gene_chroms=chroms, groups=cohort.groups)
+    holdout = _holdout(settings, cohort)
+    folds = _folds(holdout, cohort)
     clusters = _clusters(holdout, cohort)
     factories = _factories(settings)
     held_out = cross_validate(cohort, folds, factories, clusters=clusters, seed=settings.seed, progress=progress)
@@ -97,13 +96,28 @@ def evaluate(
         holdout=holdout,
         n_genes=len(cohort.gene_ids),
         region=region_scores,
-        not_applicable=held_out.not_applicable,
+        not_applicable=_not_applicable(settings, held_out),
         seed=settings.seed,
     )
     if region_scores is not None:
         own = region_scores.filter(pl.col("stratum") == "all").with_columns(stratum=pl.lit("region"))
         scores = pl.concat([scores, own], how="diagonal")
     return Evaluation(summary, scores, genes, held_out, region, tuple(notes))
+
+
+def _not_applicable(settings: EvaluationSettings, held_out: HeldOut) -> tuple[str, ...]:
+    """Name the models asked for that cannot predict withheld genes, the region model among them."""
+    withheld = any(fold.withheld is not None for fold in held_out.folds)
+    return (*held_out.not_applicable, *([REGION_MODEL] if withheld and _region_asked(settings) else []))
+
+
+def _holdout(settings: EvaluationSettings, cohort: Cohort) -> str:
+    return choose_holdout(cohort.columns) if settings.holdout is None else settings.holdout
+
+
+def _folds(holdout: str, cohort: Cohort) -> list[Fold]:
+    chroms = cohort.atlas.genes(cohort.columns["assembly"][0], cohort.gene_ids).frame["chrom"].to_list()
+    return make_folds(holdout, columns=cohort.columns, gene_chroms=chroms, groups=cohort.groups)
 
 
 def _clusters(holdout: str, cohort: Cohort) -> tuple[str, ...]:
@@ -120,15 +134,33 @@ def _factories(settings: EvaluationSettings) -> dict[str, ModelFactory]:
     own = settings.settings or {}
     for name in (*asked, *own):
         make_model(name, own.get(name))
+    if settings.bins is not None:
+        make_model(REGION_MODEL, {"bins": settings.bins})
     stray = [name for name in own if name not in asked and name != REGION_MODEL]
+    if settings.models is not None and REGION_MODEL not in settings.models and _region_asked(settings):
+        stray.append(REGION_MODEL)
     if stray:
         raise InputError(f"settings are given for a model that is compared; {stray[0]!r} is not. Add it to --models.")
+    if settings.bins is not None and "bins" in own.get(REGION_MODEL, {}):
+        raise InputError(
+            f"bins of {REGION_MODEL} are given once; got --bins and a setting of that name. Leave one out."
+        )
     names = dict.fromkeys(["mean", *(name for name in asked if name != REGION_MODEL)])
 
     def factory(name: str) -> ModelFactory:
         return lambda: make_model(name, own.get(name))
 
     return {name: factory(name) for name in names}
+
+
+def _region_settings(settings: EvaluationSettings) -> RegionMlpSettings:
+    return RegionMlpSettings(**(settings.settings or {}).get(REGION_MODEL, {}))
+
+
+def _region_asked(settings: EvaluationSettings) -> bool:
+    """Tell whether the region model was asked for by name, setting or bins, so that it may not be left out."""
+    named = settings.models is not None and REGION_MODEL in settings.models
+    return named or settings.bins is not None or REGION_MODEL in (settings.settings or {})
 
 
 def _region(
@@ -144,9 +176,9 @@ def _region(
         return None, []
     own = dict((settings.settings or {}).get(REGION_MODEL, {}))
     try:
-        panel = make_panel(atlas, RegionMlpSettings(**own))
+        panel = make_panel(atlas, _region_settings(settings))
     except InputError as fault:
-        if settings.models is not None:
+        if _region_asked(settings):
             raise
         return None, [f"{REGION_MODEL} is left out: {fault}"]
     notes = []
@@ -171,14 +203,22 @@ def count_steps(atlas: Atlas, settings: EvaluationSettings | None = None) -> int
     """Count the fits that `evaluate` will tell its progress of, about; the region model's included."""
     settings = settings or EvaluationSettings()
     cohort = make_cohort(atlas)
-    holdout = settings.holdout or choose_holdout(cohort.columns)
+    holdout = _holdout(settings, cohort)
+    folds = _folds(holdout, cohort)
     clusters = _clusters(holdout, cohort)
-    chroms = atlas.genes(cohort.columns["assembly"][0], cohort.gene_ids).frame["chrom"].to_list()
-    folds = make_folds(holdout, columns=cohort.columns, gene_chroms=chroms, groups=cohort.groups)
     factories = _factories(settings)
     if any(fold.withheld is not None for fold in folds):
         return len(folds) * sum(not make().per_gene for make in factories.values())
-    region = settings.models is None or REGION_MODEL in settings.models
-    return (len(folds) + len(partner_pairs(cohort, clusters, seed=settings.seed))) * len(factories) + region * len(
-        folds
-    )
+    pairs = partner_pairs(cohort, clusters, seed=settings.seed)
+    return (len(folds) + len(pairs)) * len(factories) + (len(folds) if _has_region(atlas, settings) else 0)
+
+
+def _has_region(atlas: Atlas, settings: EvaluationSettings) -> bool:
+    """Tell whether the region model will be judged."""
+    if settings.models is not None:
+        return REGION_MODEL in settings.models
+    try:
+        make_panel(atlas, _region_settings(settings))
+    except InputError:
+        return _region_asked(settings)
+    return True

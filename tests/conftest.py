@@ -1,0 +1,68 @@
+"""A small simulated atlas that several test modules read, and a way to run the command line in this process."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from atac2rna.atlas import Atlas
+from atac2rna.building import build_atlas
+from atac2rna.checking import check_built
+from atac2rna.cli.main import _exit_code
+from atac2rna.formats.manifest import read_manifest
+from atac2rna.simulate import Simulation, SimulationSettings, simulate
+
+SMALL = SimulationSettings(lineages=8, samples_per_lineage=2, genes=160, chromosomes=2, random_peaks=60)
+
+
+class Ended(NamedTuple):
+    """How a command ended: exit code, stdout, stderr."""
+
+    code: int
+    out: str
+    err: str
+
+
+Cli = Callable[..., Ended]
+"""Takes the words after `atac2rna`."""
+
+
+@pytest.fixture(scope="session")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Simulation:
+    """Sixteen samples of eight lineages, 160 genes on two chromosomes; read only."""
+    return simulate(tmp_path_factory.mktemp("small") / "files", SMALL)
+
+
+@pytest.fixture(scope="session")
+def small_atlas(small: Simulation, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The atlas of `small`, with its findings; read only."""
+    path = tmp_path_factory.mktemp("small") / "atlas.zarr"
+    check_built(build_atlas(read_manifest(small.samples), path, annotations=small.annotations))
+    return path
+
+
+@pytest.fixture
+def own_atlas(small_atlas: Path, tmp_path: Path) -> Path:
+    """A copy of `small_atlas` that a test may change."""
+    return Path(shutil.copytree(small_atlas, tmp_path / "own.zarr"))
+
+
+@pytest.fixture(scope="session")
+def opened(small_atlas: Path) -> Atlas:
+    """`small_atlas`, opened once."""
+    return Atlas(small_atlas)
+
+
+@pytest.fixture
+def cli(capsys: pytest.CaptureFixture[str]) -> Cli:
+    """Run a command by the real entry and give its exit code and what it said."""
+
+    def run(*arguments: str | Path) -> Ended:
+        capsys.readouterr()
+        code = _exit_code([str(word) for word in arguments])
+        said = capsys.readouterr()
+        return Ended(code, said.out, said.err)
+
+    return run
