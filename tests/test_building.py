@@ -1,11 +1,8 @@
-"""From samples.tsv to an atlas: joins, replicates, dialects, refusals, order, interruptions, and the real samples."""
+"""From samples.tsv to an atlas: joins, replicates, dialects, annotations, and the real samples."""
 
 import gzip
 import os
-import threading
 import time
-from collections.abc import Mapping
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +12,7 @@ import pytest
 import atac2rna.building.reading as reading
 import atac2rna.building.reference as reference
 from atac2rna.annotations import CACHE_VARIABLE
-from atac2rna.atlas import Atlas, GeneSelection
+from atac2rna.atlas import GeneSelection
 from atac2rna.building import BuildSettings, build_atlas
 from atac2rna.errors import InputError
 from atac2rna.files import checksum
@@ -25,9 +22,7 @@ from atac2rna.formats.manifest import read_manifest
 from atac2rna.formats.peaks import read_peaks
 from atac2rna.genome import strip_version
 from atac2rna.simulate import Simulation, SimulationSettings, simulate
-
-IDS = [f"ENSG{i:011d}" for i in range(1, 31)]
-SYMBOLS = [f"SYM{i}" for i in range(1, 31)]
+from sample_files import IDS, SYMBOLS, Files, state, tpm_of
 
 
 @pytest.fixture(autouse=True)
@@ -41,65 +36,9 @@ def simulation(tmp_path_factory: pytest.TempPathFactory) -> Simulation:
     return simulate(tmp_path_factory.mktemp("simulation"), settings)
 
 
-class Files:
-    """Made-up samples in a folder; every sample has one peak at its own place unless said otherwise."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.rows: list[tuple[str, str, str, str]] = []
-        self.annotations = {"hg38": self.gene_list()}
-
-    def write(self, name: str, text: str) -> str:
-        path = self.folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
-        return name
-
-    def gene_list(self, name: str = "genes.tsv", ids: list[str] = IDS, biotype: str = "protein_coding") -> Path:
-        head = "gene_id\tgene_name\tchrom\tstart\tend\tstrand\tbiotype\n"
-        rows = [
-            f"{g}\t{SYMBOLS[i % 30]}\tchr1\t{1000 * i + 1}\t{1000 * i + 500}\t+\t{biotype}\n" for i, g in enumerate(ids)
-        ]
-        return self.folder / self.write(name, head + "".join(rows))
-
-    def peaks(self, name: str, *intervals: tuple[int, int, float]) -> str:
-        return self.write(
-            name, "".join(f"chr1\t{a}\t{b}\tp\t{int(s)}\t.\t{s}\t-1\t-1\t{(b - a) // 2}\n" for a, b, s in intervals)
-        )
-
-    def rna(self, name: str, tpm: Mapping[str, float]) -> str:
-        return self.write(name, "gene_id\tTPM\n" + "".join(f"{gene}\t{value}\n" for gene, value in tpm.items()))
-
-    def sample(self, name: str, *, atac: str | None = None, rna: str | None = None, assembly: str = "hg38") -> None:
-        place = 100 * (len(self.rows) + 1)
-        atac = atac if atac is not None else self.peaks(f"{name}.bed", (place, place + 50, 5.0))
-        rna = rna if rna is not None else self.rna(f"{name}.tsv", {g: i + 1.0 for i, g in enumerate(IDS)})
-        self.rows.append((name, atac, rna, assembly))
-
-    def build(self, *, mode: Any = "new", output: str = "atlas", **settings: Any) -> Atlas:
-        rows = [("sample", "atac", "rna", "assembly"), *self.rows]
-        sheet = self.write("samples.tsv", "".join("\t".join(row) + "\n" for row in rows))
-        manifest = read_manifest(self.folder / sheet)
-        chosen = BuildSettings(**settings)
-        return build_atlas(manifest, self.folder / output, annotations=self.annotations, settings=chosen, mode=mode)
-
-
 @pytest.fixture
 def files(tmp_path: Path) -> Files:
     return Files(tmp_path / "files")
-
-
-def state(folder: Path) -> dict[str, tuple[str, int]]:
-    return {
-        str(path.relative_to(folder)): (sha256(path.read_bytes()).hexdigest(), path.stat().st_mtime_ns)
-        for path in sorted(folder.rglob("*"))
-        if path.is_file()
-    }
-
-
-def tpm_of(atlas: Atlas, sample: str) -> dict[str, float]:
-    values = atlas.raw_tpm([sample])[0].tolist()
-    return {gene: value for gene, value in zip(atlas.axis, values, strict=True) if value == value}
 
 
 # The whole way
@@ -407,130 +346,6 @@ def test_a_biomart_table_without_biotype_keeps_all_genes(files: Files) -> None:
     files.annotations = {"hg38": files.folder / files.write("mart.txt", head + rows)}
     files.sample("a")
     assert files.build().gene_ids == (*IDS[:3], *IDS[4:])
-
-
-# Order, errors, interruptions
-
-
-def test_samples_stand_in_the_order_of_the_manifest_whatever_is_read_first(
-    files: Files, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for i in range(12):
-        files.sample(f"s{i}")
-    real, finished = reading.SampleReader.read, []
-
-    def slow(self: reading.SampleReader, entry: Any) -> Any:
-        time.sleep(0.03 * (int(entry.sample[1:]) % 4 == 0))
-        finished.append(entry.sample)
-        return real(self, entry)
-
-    monkeypatch.setattr(reading.SampleReader, "read", slow)
-    atlas = files.build(workers=4)
-    names = [f"s{i}" for i in range(12)]
-    assert finished != names
-    assert [record.name for record in atlas.samples] == names
-    for i, name in enumerate(names):
-        assert atlas.peaks(name).start.tolist() == [100 * (i + 1)]
-
-
-@pytest.mark.parametrize("harm", ["cut", "bad"])
-def test_an_error_in_one_file_names_it_and_stops_the_rest(
-    files: Files, harm: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for i in range(40):
-        files.sample(f"s{i}")
-    bad = files.folder / "s3.bed"
-    whole = gzip.compress(b"".join(b"chr1\t%d\t%d\n" % (i, i + 9) for i in range(9000)))
-    bad.write_bytes(whole[: len(whole) // 2] if harm == "cut" else b"chr1\t100\tx\n")
-    begun: list[str] = []
-    real = reading.SampleReader.read
-
-    def counted(self: reading.SampleReader, entry: Any) -> Any:
-        begun.append(entry.sample)
-        return real(self, entry)
-
-    monkeypatch.setattr(reading.SampleReader, "read", counted)
-    with pytest.raises(InputError, match=r"s3\.bed"):
-        files.build(workers=2)
-    assert len(begun) <= 9
-    assert [p.name for p in files.folder.iterdir() if "atlas" in p.name] == []
-    assert not [thread for thread in threading.enumerate() if thread.name.startswith("ThreadPoolExecutor")]
-
-
-def outcomes(files: Files, mode: str) -> set[str]:
-    return {p.name for p in files.folder.iterdir() if "atlas" in p.name} | {
-        p.name for p in (files.folder / "atlas").glob(".*") if mode != "new"
-    }
-
-
-@pytest.mark.parametrize("mode", ["new", "overwrite", "add"])
-@pytest.mark.parametrize("fault", ["truncated", "interrupt", "disk full"])
-def test_what_stops_a_build_leaves_what_was_there(
-    files: Files, mode: Any, fault: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    if mode != "new":
-        files.sample("old")
-        files.build()
-        files.rows.clear()
-    before = state(files.folder / "atlas")
-    monkeypatch.setattr("atac2rna.atlas.writing.BLOCK_SAMPLES", 3)
-    for i in range(8):
-        files.sample(f"s{i}")
-    if fault == "truncated":
-        whole = gzip.compress((files.folder / "s6.tsv").read_bytes())
-        (files.folder / "s6.tsv").write_bytes(whole[: len(whole) - 12])
-    expected: type[BaseException] = InputError
-
-    def stop(*_: Any, **__: Any) -> None:
-        raise expected
-
-    if fault == "interrupt":
-        expected, told = KeyboardInterrupt, 0
-
-        def press(_: str) -> None:
-            nonlocal told
-            told += 1
-            if told == 6:
-                raise KeyboardInterrupt
-
-        real = reading.read_samples
-        monkeypatch.setattr("atac2rna.building.read_samples", lambda *a, **k: real(*a, **{**k, "progress": press}))
-    if fault == "disk full":
-        expected = OSError
-        monkeypatch.setattr("atac2rna.atlas.writing.write_genes", stop)
-    with pytest.raises(expected):
-        files.build(mode=mode)
-    assert state(files.folder / "atlas") == before
-    assert outcomes(files, mode) == ({"atlas"} if mode != "new" else set())
-    if mode != "new":
-        assert [record.name for record in Atlas(files.folder / "atlas").samples] == ["old"]
-
-
-def test_what_exists_is_not_written_over_unasked(files: Files) -> None:
-    files.sample("a")
-    files.build()
-    before = state(files.folder / "atlas")
-    with pytest.raises(InputError, match="exists; pass --overwrite to replace it, --add to add samples"):
-        files.build()
-    with pytest.raises(InputError, match=r"line 2: sample names are unique; \S+ already has 'a' \(1 of 1 names\)"):
-        files.build(mode="add")
-    assert state(files.folder / "atlas") == before
-    precious = files.folder / "precious"
-    precious.mkdir()
-    (precious / "thesis.txt").write_text("years")
-    for mode in ("overwrite", "add"):
-        with pytest.raises(InputError, match="is no atlas"):
-            files.build(mode=mode, output="precious")
-    assert (precious / "thesis.txt").read_text() == "years"
-    with pytest.raises(InputError, match="is no atlas"):
-        files.build(mode="add", output="not there")
-    assert not (files.folder / "not there").exists()
-
-
-def test_an_assembly_is_named_as_a_file_could_be(files: Files) -> None:
-    files.sample("a", assembly="../hg38")
-    with pytest.raises(InputError, match="line 2: the name of an assembly may serve as a file name"):
-        files.build()
 
 
 # Real samples
