@@ -134,11 +134,12 @@ def test_what_exists_is_not_written_over_unasked(files: Files) -> None:
     precious = files.folder / "precious"
     precious.mkdir()
     (precious / "thesis.txt").write_text("years")
-    for mode in ("overwrite", "add"):
-        with pytest.raises(InputError, match="holds something other than an atlas"):
-            files.build(mode=mode, output="precious")
-    assert (precious / "thesis.txt").read_text() == "years"
     with pytest.raises(InputError, match="holds something other than an atlas"):
+        files.build(mode="overwrite", output="precious")
+    with pytest.raises(InputError, match="is no atlas"):
+        files.build(mode="add", output="precious")
+    assert (precious / "thesis.txt").read_text() == "years"
+    with pytest.raises(InputError, match="is no atlas"):
         files.build(mode="add", output="not there")
     assert not (files.folder / "not there").exists()
 
