@@ -88,8 +88,9 @@ This page repeats the experiment on the student's own matrices and answers with 
   fed with the wrong sample's peaks.
 - **These data could not have answered.** {lost} of the {coding} protein-coding genes of the region had been lost before
   training, the two tables had different column orders, and {bad} of {tissues} tissues were unusable.
-- **On better data** ({len(atlas.samples)} samples, {atlas.genes} protein-coding genes of the same region, whole lineages
-  held out) the network of 300 epochs has delta r {cell(network["delta_r"])} and skill
+- **On better data** ({len(atlas.samples)} samples, {atlas.genes} genes of the same region, {atlas.coding} of them
+  protein-coding, whole lineages held out) the network of 300 epochs has delta r
+  {cell(network["delta_r"])} and skill
   {cell(network["skill"])}; in the control, delta r
   {cell(own)} from the own peaks and {cell(wrong)} from those of another lineage. On the same genes and samples `kernel`,
   which looks around the genes of the whole genome, has delta r {cell(kernel["delta_r"])} and skill {cell(kernel["skill"])}.
@@ -260,14 +261,15 @@ def better_data(atlas: AtlasResults) -> str:
     rows = [[f"`{model}`", *(cell(values[m]) for m in METRICS)] for model, values in atlas.scores.items()]
     controls = [[f"`{model}`", *(cell(value) for value in values.values())] for model, values in atlas.control.items()]
     heads = ["model", "own peaks", "other lineage's peaks", "own, within dataset", "other's, within dataset"]
-    why = f": {atlas.choice.message}" if atlas.choice.message else ""
+    notes = " ".join(f"{note[0].upper()}{note[1:]}." for note in atlas.notes)
     return f"""
 ## The same network on data that could answer
 
 {len(atlas.samples)} paired samples in one assembly (blood populations of Corces et al. 2016, five ENCODE cell types) and
-TPM of the {atlas.genes} protein-coding genes of chr1:0-10,000,000 that were measured in all of them, joined without version.
-Each of {atlas.clusters} lineages is held out as a whole. Bins: `{atlas.choice.bins}`{why}. The other models learn from all
-{atlas.all_genes:,} genes and are scored on the same {atlas.genes} genes and the same folds.
+TPM of the {atlas.genes} genes of chr1:0-10,000,000 that were measured in all of them, {atlas.coding} protein-coding, joined
+without version. Each of {atlas.clusters} lineages is held out as a whole. {notes} The other models learn from all
+{atlas.all_genes:,} genes (and from {len(atlas.left_out)} more samples of another assembly, which the network cannot use) and are
+scored on the same {atlas.genes} genes, samples and folds. It is the region's table of `atac2rna evaluate`.
 
 {table(["model", *names], rows)}
 

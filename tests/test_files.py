@@ -1,8 +1,11 @@
 """Files are written whole or not at all, and read whatever wraps them."""
 
+import _thread
 import gzip
 import os
+import shutil
 import stat
+import time
 from pathlib import Path
 
 import pytest
@@ -131,6 +134,25 @@ def test_whole_folder_puts_the_old_one_back_if_the_new_one_cannot_take_its_place
         temporary.rmdir()
     assert names(tmp_path) == ["model"]
     assert names(path) == ["old"]
+
+
+def test_ctrl_c_while_the_old_folder_is_removed_leaves_none_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "out"
+    path.mkdir()
+    remove = shutil.rmtree
+
+    def interrupted(folder: Path, **options: bool) -> None:
+        _thread.interrupt_main()
+        time.sleep(0.1)
+        remove(folder, **options)
+
+    monkeypatch.setattr(shutil, "rmtree", interrupted)
+    with pytest.raises(KeyboardInterrupt), whole_folder(path) as new:
+        (new / "file").write_text("new")
+    assert names(tmp_path) == ["out"]
+    assert (path / "file").read_text() == "new"
 
 
 def test_whole_folder_refuses_a_file_and_follows_a_link(tmp_path: Path) -> None:

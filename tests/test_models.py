@@ -228,6 +228,13 @@ def test_ridge_recovers_a_linear_map_of_the_window(cohort: Cohort) -> None:
     planted = with_expression(cohort, base + windows @ weights)
     model = fitted("ridge", planted, penalty=1e-3)
     np.testing.assert_allclose(predict(model, planted, 0), planted.expression[0], atol=0.02)
+    gappy = np.where(np.random.default_rng(2).random(planted.expression.shape) < 0.2, np.nan, windows @ weights)
+    unbiased = fitted(
+        "ridge",
+        with_expression(cohort, gappy),
+        penalty=1e-3,
+    ).state()["level_weights"][:-1]
+    np.testing.assert_allclose(unbiased, weights, atol=0.15)
     heavy = fitted("ridge", planted, penalty=1e9)
     np.testing.assert_allclose(predict(heavy, planted, 0), planted.expression[list(TRAIN)].mean(axis=0), atol=1e-3)
 

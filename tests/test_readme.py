@@ -2,12 +2,15 @@
 
 import re
 import shlex
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from atac2rna import demo
 from atac2rna.cli.main import _exit_code
+from atac2rna.evaluation import run
+from atac2rna.models.region_settings import RegionMlpSettings
 from atac2rna.simulate import SimulationSettings
 
 README = Path(__file__).parents[1] / "README.md"
@@ -19,6 +22,7 @@ def demo_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         small = SimulationSettings(genes=300, lineages=6, samples_per_lineage=2)
         patch.setattr(demo, "SimulationSettings", lambda seed: small.model_copy(update={"seed": seed}))
+        patch.setattr(run, "RegionMlpSettings", partial(RegionMlpSettings, epochs=3))
         demo.run_demo(folder / "demo")
     return folder
 
@@ -29,6 +33,7 @@ def blocks(language: str) -> list[str]:
 
 def test_commands_run(demo_folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.chdir(demo_folder)
+    monkeypatch.setattr(run, "RegionMlpSettings", partial(RegionMlpSettings, epochs=3))
     commands = [line for block in blocks("") for line in block.splitlines() if line.startswith("atac2rna ")]
     assert [line.split()[1] for line in commands] == ["check", "build", "check", "evaluate", "train"]
     for command in commands:

@@ -1,11 +1,9 @@
 """The whole line on simulated samples: simulate, check, build, train, evaluate."""
 
 import shutil
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import mkdtemp
 
 from atac2rna.atlas import Atlas
 from atac2rna.building import build_atlas
@@ -44,7 +42,7 @@ def run_demo(folder: Path, *, seed: int = 0, progress: Callable[[str], None] = l
     """Run the main job on samples that the package simulates, as peak, RSEM and GTF files.
 
     Args:
-        folder: Where everything goes; an earlier demo there is replaced once the new one is complete.
+        folder: Where everything goes; an earlier demo there is replaced, once the new one is complete.
         seed: Seed of the simulation and the fits.
         progress: Told of every step.
 
@@ -55,44 +53,22 @@ def run_demo(folder: Path, *, seed: int = 0, progress: Callable[[str], None] = l
         raise InputError(f"{folder}: is a file where a folder is to be written; name another folder.")
     if folder.is_dir() and any(folder.iterdir()) and not (folder / MARKER).is_file():
         raise InputError(f"{folder}: holds something other than a demo; name another folder.")
-    with _emptied(folder):
-        return _run_in(folder, seed=seed, progress=progress)
-
-
-@contextmanager
-def _emptied(folder: Path) -> Iterator[None]:
-    """Give an empty folder in its final place, so that what is written can name it, and bring back what was there.
-
-    What was there lies in a hidden folder in it meanwhile, and vanishes when the block ends well.
-    """
-    new = not folder.exists()
-    folder.mkdir(parents=True, exist_ok=True)
-    aside = Path(mkdtemp(dir=folder, prefix=".earlier."))
-    earlier = [path.name for path in folder.iterdir() if path != aside]
+    aside = folder.with_name(f".{folder.name}.earlier")
+    shutil.rmtree(aside, ignore_errors=True)
+    if folder.exists():
+        folder.rename(aside)
+    finished = False
     try:
-        for name in earlier:
-            (folder / name).rename(aside / name)
-        yield
-    except BaseException:
-        for name in earlier:
-            if (aside / name).exists():
-                _remove(folder / name)
-                (aside / name).rename(folder / name)
-        for path in folder.iterdir():
-            if path.name not in earlier:
-                _remove(path)
-        raise
+        folder.mkdir(parents=True)
+        result = _run_in(folder, seed=seed, progress=progress)
+        finished = True
     finally:
-        _remove(aside)
-        if new and not any(folder.iterdir()):
-            folder.rmdir()
-
-
-def _remove(path: Path) -> None:
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)
+        if not finished:
+            shutil.rmtree(folder, ignore_errors=True)
+            if aside.exists():
+                aside.rename(folder)
+        shutil.rmtree(aside, ignore_errors=True)
+    return result
 
 
 def _run_in(folder: Path, *, seed: int, progress: Callable[[str], None]) -> Demo:

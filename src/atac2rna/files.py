@@ -2,12 +2,15 @@
 
 import os
 import shutil
+import signal
 import tempfile
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from gzip import BadGzipFile
 from hashlib import sha256
 from pathlib import Path
+from types import FrameType
 
 from isal import igzip, isal_zlib
 
@@ -187,10 +190,28 @@ def whole_folder(path: Path) -> Iterator[Path]:
             path.replace(old)
         temporary.replace(path)
     finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-        if old.exists() and not path.exists():
-            old.replace(path)
-        shutil.rmtree(old, ignore_errors=True)
+        with uninterrupted():
+            if old.exists() and not path.exists():
+                old.replace(path)
+            for leftover in (temporary, old):
+                shutil.rmtree(leftover, ignore_errors=True)
+
+
+@contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Hold Ctrl-C back until the block ends, for the steps that must not be left half done."""
+    handler = signal.getsignal(signal.SIGINT)
+    if threading.current_thread() is not threading.main_thread() or not callable(handler):
+        yield
+        return
+    held: list[tuple[int, FrameType | None]] = []
+    signal.signal(signal.SIGINT, lambda *pressed: held.append(pressed))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, handler)
+        if held:
+            handler(*held[0])
 
 
 def _make_folder(folder: Path) -> None:

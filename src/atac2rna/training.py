@@ -10,12 +10,12 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, ValidationError
 from safetensors import SafetensorError
 
-from atac2rna import __version__, plots
+from atac2rna import __version__
 from atac2rna.atlas import Atlas
 from atac2rna.cohort import Cohort, make_cohort
 from atac2rna.errors import InputError
 from atac2rna.evaluation.heldout import fit_model
-from atac2rna.evaluation.pictures import curve_rows
+from atac2rna.evaluation.pictures import draw_training
 from atac2rna.evaluation.region import REGION_MODEL, make_panel
 from atac2rna.evaluation.run import Evaluation, EvaluationSettings, evaluate
 from atac2rna.evaluation.run import count_steps as count_fits
@@ -122,10 +122,7 @@ def _train_into(
         save_model(folder, model, tables=tables, card=_card(cohort, settings, evaluation))
     except SafetensorError as fault:  # its way to say that the disk is full
         raise OSError(str(fault)) from None
-    history = getattr(model, "history", None)
-    if history is not None:
-        curve = plots.learning_curves(curve_rows({"all samples": history}), model=settings.model)
-        plots.save_figure(curve, folder / "learning-curve")
+    draw_training(folder / "pictures", settings.model, evaluation, getattr(model, "history", None))
     return evaluation, notes
 
 

@@ -5,7 +5,8 @@ carries a checksum, so that a damaged file is an error and not a number.
 
 When these functions return or raise, nothing is writing any more, so that the caller can clean up. zarr's own calls do
 not promise that: its event loop lives in a thread, where writes begun go on after an error in another one, and after
-Ctrl-C. Here the loop is one of our own, in a thread that Ctrl-C does not reach, and it is closed before we go on.
+Ctrl-C. Here the loop is one of our own, closed before we go on; it has a thread because a notebook's own loop runs in
+the main one.
 """
 
 import asyncio
@@ -23,6 +24,7 @@ from zarr.codecs import BloscCodec, Crc32cCodec
 
 from atac2rna.atlas.reading import PEAK_COLUMNS
 from atac2rna.atlas.record import SampleData
+from atac2rna.files import uninterrupted
 from atac2rna.genome import GENE_SCHEMA, GeneTable, sorted_chroms
 
 _CHUNK_ROWS = 65_536
@@ -67,7 +69,7 @@ def write_genes(
 
 
 def _to_the_end(writing: Coroutine[Any, Any, None]) -> None:
-    with ThreadPoolExecutor(1) as pool:
+    with uninterrupted(), ThreadPoolExecutor(1) as pool:
         pool.submit(asyncio.run, writing).result()
 
 

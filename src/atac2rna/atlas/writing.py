@@ -18,7 +18,7 @@ from atac2rna.atlas.reading import FORMAT, FORMAT_VERSION, Atlas
 from atac2rna.atlas.record import GeneSelection, SampleData
 from atac2rna.atlas.selection import Measured, refuse_unknown_biotypes, select_genes
 from atac2rna.errors import InputError
-from atac2rna.files import whole_file
+from atac2rna.files import uninterrupted, whole_file
 from atac2rna.genome import GeneTable
 
 BLOCK_SAMPLES = 64
@@ -80,13 +80,14 @@ def add_to_atlas(
         )
         parts = [*attributes["blocks"][len(before.attributes["blocks"]) :], attributes["genes"]]
         history = before.attributes["provenance"]
-        try:
-            _remove_unnamed(path, parts)  # what a run that was killed may have left
-            for part in parts:
-                (stage / part).replace(path / part)
-            _write_root(path, {**attributes, "provenance": [*history, dict(provenance)], "findings": []})
-        finally:
-            _remove_unnamed(path, [*parts, before.attributes["genes"]])
+        with uninterrupted():
+            try:
+                _remove_unnamed(path, parts)  # what a run that was killed may have left
+                for part in parts:
+                    (stage / part).replace(path / part)
+                _write_root(path, {**attributes, "provenance": [*history, dict(provenance)], "findings": []})
+            finally:
+                _remove_unnamed(path, [*parts, before.attributes["genes"]])
     return Atlas(path)
 
 
@@ -177,17 +178,23 @@ def _sole_writer(path: Path) -> Iterator[Path]:
     """Give a folder within the atlas that only one run can hold and that vanishes at the end with what is in it."""
     Atlas(path)
     stage = path / _LOCK
+    ours = False
     try:
-        stage.mkdir()
+        with uninterrupted():
+            stage.mkdir()
+            ours = True
+        yield stage
     except FileExistsError:
+        if ours:
+            raise
         raise InputError(
             f"{path}: only one run at a time writes to an atlas, and {stage} says that another one does. Wait for its "
             "end; if there is none (it was killed), delete that folder."
         ) from None
-    try:
-        yield stage
     finally:
-        shutil.rmtree(stage, ignore_errors=True)
+        if ours:
+            with uninterrupted():
+                shutil.rmtree(stage, ignore_errors=True)
 
 
 def _remove_unnamed(path: Path, parts: Iterable[str]) -> None:

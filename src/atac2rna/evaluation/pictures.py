@@ -17,6 +17,7 @@ from atac2rna.evaluation.region import REGION_MODEL, RegionResult
 from atac2rna.evaluation.run import Evaluation
 from atac2rna.features import promoters_hit
 from atac2rna.models.kernel import KernelRow
+from atac2rna.models.region_settings import History
 
 _BAR_METRICS = ("across_gene_r", "delta_r", "skill")
 _CHROMOSOME_BAR_METRICS = ("across_gene_r", "skill")
@@ -44,6 +45,30 @@ def draw_evaluation(
     return drawn
 
 
+def draw_training(folder: Path, model: str, evaluation: Evaluation | None, history: History | None) -> None:
+    """Draw what a training shows: the learning curve, and predicted against measured expression of held-out samples.
+
+    Args:
+        folder: Where the pictures go; made if missing.
+        model: Name of the model.
+        evaluation: Its cross-validation; None where there is none.
+        history: Its learning curve; None for models without epochs.
+    """
+    if history is not None:
+        figure = plots.learning_curves(curve_rows({"all samples": history}), model=model)
+        plots.save_figure(figure, folder / "learning-curve")
+    if evaluation is None:
+        return
+    judged, stratum = (
+        (evaluation.held_out, "all") if evaluation.region is None else (evaluation.region.held_out, "region")
+    )
+    summary = evaluation.summary["models"] if evaluation.region is None else evaluation.summary["strata"]["region"]
+    title = f"{len(judged.cohort.samples)} samples held out by {evaluation.summary['holdout']}"
+    plots.save_figure(plots.model_bars(_bars(summary), metric_names=_BAR_METRICS, held_out=title), folder / "models")
+    grid = plots.scatter_grid(_panels(evaluation, judged, model, stratum), model=model)
+    plots.save_figure(grid, folder / "predicted-against-measured")
+
+
 def _figures(evaluation: Evaluation) -> Iterator[tuple[str, Figure]]:
     summary, held_out = evaluation.summary, evaluation.held_out
     withheld = "delta_r" not in evaluation.scores.columns
@@ -54,8 +79,8 @@ def _figures(evaluation: Evaluation) -> Iterator[tuple[str, Figure]]:
         yield "per-gene-r", plots.per_gene_histogram(_per_gene(evaluation.genes))
     if not withheld:
         best = _best_model(summary["models"])
-        yield "predicted-against-measured", plots.scatter_grid(_panels(evaluation, held_out, best), model=best)
-        row = _median_row(evaluation, held_out, best, "all")
+        yield "predicted-against-measured", plots.scatter_grid(_panels(evaluation, held_out, best, "all"), model=best)
+        row = _median_row(evaluation, best, "all")
         yield (
             "sample",
             plots.density_scatter(*_row_values(held_out, best, row), **_row_labels(evaluation, held_out, best, row)),
@@ -87,13 +112,13 @@ def _best_model(models: Mapping[str, Any]) -> str:
     return max(rivals, key=lambda name: np.nan_to_num(models[name]["skill"]["mean"], nan=-np.inf))
 
 
-def _scores(evaluation: Evaluation, held_out: HeldOut, model: str, stratum: str) -> pl.DataFrame:
-    """Scores of a model in the order of the rows of `held_out`."""
+def _scores(evaluation: Evaluation, model: str, stratum: str) -> pl.DataFrame:
+    """Scores of a model, one row a held-out prediction, in the order of the predictions."""
     return evaluation.scores.filter((pl.col("model") == model) & (pl.col("stratum") == stratum))
 
 
-def _panels(evaluation: Evaluation, held_out: HeldOut, model: str) -> list[plots.ScatterPanel]:
-    scores = _scores(evaluation, held_out, model, "all")
+def _panels(evaluation: Evaluation, held_out: HeldOut, model: str, stratum: str) -> list[plots.ScatterPanel]:
+    scores = _scores(evaluation, model, stratum)
     panels = []
     for row, (_, sample) in enumerate(held_out.rows):
         measured, predicted = _row_values(held_out, model, row)
@@ -110,7 +135,7 @@ def _row_values(held_out: HeldOut, model: str, row: int) -> tuple[NDArray[np.flo
 def _row_labels(
     evaluation: Evaluation, held_out: HeldOut, model: str, row: int, stratum: str = "all"
 ) -> dict[str, Any]:
-    scores = _scores(evaluation, held_out, model, stratum)
+    scores = _scores(evaluation, model, "all")
     numbers = {"r": "across_gene_r", "delta r": "delta_r", "skill": "skill"}
     return {
         "sample": held_out.cohort.samples[held_out.rows[row][1]],
@@ -119,9 +144,9 @@ def _row_labels(
     }
 
 
-def _median_row(evaluation: Evaluation, held_out: HeldOut, model: str, stratum: str) -> int:
+def _median_row(evaluation: Evaluation, model: str, stratum: str) -> int:
     """The held-out sample whose delta r is the median one: neither the best nor the worst is shown."""
-    values = np.nan_to_num(_scores(evaluation, held_out, model, stratum)["delta_r"].to_numpy(), nan=-2)
+    values = np.nan_to_num(_scores(evaluation, model, stratum)["delta_r"].to_numpy(), nan=-2)
     return int(np.argsort(values, kind="stable")[values.size // 2])
 
 
@@ -129,6 +154,7 @@ def _delta_figure(evaluation: Evaluation, held_out: HeldOut, model: str, row: in
     measured, predicted = _row_values(held_out, model, row)
     mean = held_out.baselines[held_out.rows[row][0]].mean
     labels = _row_labels(evaluation, held_out, model, row)
+    labels["metrics"].pop("r")
     return plots.delta_scatter(measured - mean, predicted - mean, **labels)
 
 
@@ -138,7 +164,7 @@ def _region_figures(evaluation: Evaluation, region: RegionResult) -> Iterator[tu
     title = f"{len(cohort.samples)} samples, {len(cohort.gene_ids)} genes of the region"
     yield "region-models", plots.model_bars(_bars(models), metric_names=_BAR_METRICS, held_out=title)
     best = _best_model({name: values for name, values in models.items() if name != REGION_MODEL})
-    row = _median_row(evaluation, held_out, REGION_MODEL, "region")
+    row = _median_row(evaluation, REGION_MODEL, "region")
     for name in dict.fromkeys((REGION_MODEL, best)):
         yield f"region-genes-{name}", _gene_figure(held_out, name, row)
     if region.curves:
@@ -163,7 +189,7 @@ def _gene_figure(held_out: HeldOut, model: str, row: int) -> Figure:
     )
 
 
-def curve_rows(curves: Mapping[str, Any]) -> pl.DataFrame:
+def curve_rows(curves: Mapping[str, History]) -> pl.DataFrame:
     """Lay learning curves out as rows of run, epoch, train_loss, validation_loss."""
     return pl.concat(
         pl.DataFrame({**curve._asdict(), "run": [run] * curve.epoch.size}) for run, curve in curves.items()

@@ -19,6 +19,7 @@ SHOWN_METRICS = (
     "skill",
     "delta_r_within",
     "delta_r_block",
+    "delta_r_own",
     "delta_r_wrong",
     "delta_r_null",
     "per_gene_r",

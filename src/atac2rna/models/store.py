@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
-from safetensors import SafetensorError
-from safetensors.numpy import load_file, save_file
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
 
 from atac2rna.errors import InputError, nearest_names
 from atac2rna.files import checksum, read_text_bytes
@@ -102,7 +102,7 @@ def save_model(
     if taken:
         raise ValueError(f"the keys {taken} of model.json are the store's own; name those of the card otherwise")
     arrays = {name: np.asarray(array, order="C") for name, array in sorted(model.state().items())}
-    save_file(arrays, folder / _WEIGHTS)
+    save_file(arrays, folder / _WEIGHTS, metadata={"kind": model.name})
     (folder / _GENES).write_bytes(_gene_bytes(tables, reliability))
     files = {name: checksum(folder / name) for name in (_WEIGHTS, _GENES)}
     content = json.dumps(_without_nan({**own, **card, "files": files}), indent=2, allow_nan=False)
@@ -144,12 +144,15 @@ def load_model(folder: Path) -> TrainedModel:
         if checksum(path) != expected:
             raise InputError(f"{path}: differs from what model.json says (damaged or changed); copy the model again.")
     model = make_model(card["kind"], card["settings"])
-    try:
-        model.load_state(load_file(folder / _WEIGHTS))
-    except (SafetensorError, KeyError) as fault:
+    kind, state = _read_weights(folder / _WEIGHTS)
+    if kind != card["kind"]:
         raise InputError(
-            f"{folder}: the weights do not fit the model kind {card['kind']!r} ({fault}); copy the model again."
-        ) from None
+            f"{folder}: model.json says {card['kind']!r}, the weights are of {kind!r}; copy the model again."
+        )
+    try:
+        model.load_state(state)
+    except KeyError as fault:
+        raise InputError(f"{folder}: the weights lack {fault} of model {kind!r}; copy the model again.") from None
     tables, reliability = _read_genes(folder / _GENES, [*card["assemblies"]])
     return TrainedModel(model, tables, card, reliability)
 
@@ -173,6 +176,15 @@ def _read_card(folder: Path) -> dict[str, Any]:
     if missing:
         raise InputError(f"{path}: is damaged ({missing[0]!r} is missing); copy the model again.")
     return card
+
+
+def _read_weights(path: Path) -> tuple[str | None, dict[str, NDArray[Any]]]:
+    """Read the kind of model and its arrays."""
+    try:
+        with safe_open(path, framework="numpy") as file:
+            return (file.metadata() or {}).get("kind"), {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except SafetensorError as fault:
+        raise InputError(f"{path}: holds no weights ({fault}); copy the model again.") from None
 
 
 def _read_genes(path: Path, assemblies: list[str]) -> tuple[dict[str, GeneTable], NDArray[np.float32]]:
