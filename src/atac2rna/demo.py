@@ -53,6 +53,7 @@ def run_demo(folder: Path, *, seed: int = 0, progress: Callable[[str], None] = l
         raise InputError(f"{folder}: is a file where a folder is to be written; name another folder.")
     if folder.is_dir() and any(folder.iterdir()) and not (folder / MARKER).is_file():
         raise InputError(f"{folder}: holds something other than a demo; name another folder.")
+    folder = folder.resolve()  # a link stays, and what it points to is replaced; "." has no name
     aside = folder.with_name(f".{folder.name}.earlier")
     shutil.rmtree(aside, ignore_errors=True)
     if folder.exists():

@@ -9,7 +9,8 @@ from atac2rna.cli.options import Quiet, Settings, Verbose, parse_bins, parse_set
 
 HELP = """Train a model on all paired samples of an atlas.
 
-Writes a model directory (model.json, weights.safetensors, genes.tsv.gz) with the cross-validated score of its kind.
+Writes a model directory (model.json, weights.safetensors, genes.tsv.gz, pictures) with the cross-validated score of
+its kind.
 
 \b
 Example: atac2rna train atlas.zarr -o model --model ridge --set penalty=10
