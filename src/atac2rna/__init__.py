@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from atac2rna.atlas import Atlas as Atlas
     from atac2rna.building import build_atlas as build_atlas
     from atac2rna.checking import check_atlas as check_atlas
-    from atac2rna.evaluation.run import EvaluationSettings as EvaluationSettings
+    from atac2rna.evaluation.plan import EvaluationSettings as EvaluationSettings
     from atac2rna.evaluation.run import evaluate as evaluate
     from atac2rna.formats.annotation import read_annotation as read_annotation
     from atac2rna.formats.expression import read_expression as read_expression
@@ -24,7 +24,7 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "Atlas": "atlas",
-    "EvaluationSettings": "evaluation.run",
+    "EvaluationSettings": "evaluation.plan",
     "TrainingSettings": "training",
     "build_atlas": "building",
     "check_atlas": "checking",

@@ -10,7 +10,8 @@ from atac2rna.building import build_atlas
 from atac2rna.checking import check_built
 from atac2rna.errors import InputError
 from atac2rna.evaluation.folder import evaluate_to_folder
-from atac2rna.evaluation.run import Evaluation, EvaluationSettings
+from atac2rna.evaluation.plan import EvaluationSettings
+from atac2rna.evaluation.run import Evaluation
 from atac2rna.formats.manifest import read_manifest
 from atac2rna.quality.finding import Finding
 from atac2rna.simulate import SimulationSettings, simulate

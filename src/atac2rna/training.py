@@ -16,9 +16,9 @@ from atac2rna.cohort import Cohort, make_cohort
 from atac2rna.errors import InputError
 from atac2rna.evaluation.heldout import fit_model
 from atac2rna.evaluation.pictures import draw_training
+from atac2rna.evaluation.plan import EvaluationSettings, make_plan
 from atac2rna.evaluation.region import REGION_MODEL, make_panel
-from atac2rna.evaluation.run import Evaluation, EvaluationSettings, evaluate
-from atac2rna.evaluation.run import count_steps as count_fits
+from atac2rna.evaluation.run import Evaluation, evaluate
 from atac2rna.files import whole_folder
 from atac2rna.folds import choose_holdout
 from atac2rna.models.base import Model
@@ -158,7 +158,7 @@ def comparison(settings: TrainingSettings) -> EvaluationSettings:
 def count_steps(atlas: Atlas, settings: TrainingSettings) -> int:
     """Count the steps that `train` will tell its progress of."""
     try:
-        return count_fits(atlas, comparison(settings)) + 2
+        return make_plan(atlas, comparison(settings)).count_fits(seed=settings.seed) + 2
     except InputError:  # no cross-validation; `train` says why
         return 2
 

@@ -45,7 +45,7 @@ def evaluate(
     from atac2rna.atlas import Atlas
     from atac2rna.cli.console import Console
     from atac2rna.evaluation.folder import evaluate_to_folder
-    from atac2rna.evaluation.run import EvaluationSettings, count_steps
+    from atac2rna.evaluation.plan import EvaluationSettings, make_plan
 
     console = Console(quiet=quiet, verbose=verbose)
     opened = Atlas(atlas)
@@ -56,7 +56,7 @@ def evaluate(
         bins=parse_bins(bins),
         seed=seed,
     )
-    with console.progress("evaluate", count_steps(opened, settings)) as advance:
+    with console.progress("evaluate", make_plan(opened, settings).count_fits(seed=seed)) as advance:
         result = evaluate_to_folder(opened, output, settings, progress=advance)
     for note in result.notes:
         console.note(note)

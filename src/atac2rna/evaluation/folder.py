@@ -14,7 +14,8 @@ from atac2rna.atlas import Atlas
 from atac2rna.errors import InputError
 from atac2rna.evaluation.heldout import Progress
 from atac2rna.evaluation.pictures import draw_evaluation
-from atac2rna.evaluation.run import Evaluation, EvaluationSettings, evaluate
+from atac2rna.evaluation.plan import EvaluationSettings
+from atac2rna.evaluation.run import Evaluation, evaluate
 from atac2rna.files import whole_folder
 
 SUMMARY = "summary.json"

@@ -1,0 +1,143 @@
+"""What an evaluation is going to do: samples, folds and models, all checked before the first fit."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from atac2rna.atlas import Atlas
+from atac2rna.cohort import Cohort, make_cohort
+from atac2rna.errors import InputError
+from atac2rna.evaluation.control import partner_pairs
+from atac2rna.evaluation.heldout import ModelFactory
+from atac2rna.evaluation.region import REGION_MODEL, RegionPanel, make_panel
+from atac2rna.folds import CHROMOSOME, Fold, choose_holdout, holdout_clusters, make_folds
+from atac2rna.models.region_settings import RegionMlpSettings
+from atac2rna.models.registry import WHOLE_GENOME, make_model
+
+
+@dataclass(frozen=True)
+class EvaluationSettings:
+    """What is compared, and how.
+
+    Attributes:
+        holdout: Column of the samples, `chromosome`, or `COLUMN,chromosome`; None: lineage, else group, else sample.
+        models: Names; None: all whole-genome models, and the region model where the atlas has its region. `mean` is always
+            among them.
+        settings: Settings of models, by model name.
+        bins: Bins of the region model: `score` or `top=N`; None: chosen from the training samples.
+        seed: Seed of whatever is random.
+    """
+
+    holdout: str | None = None
+    models: tuple[str, ...] | None = None
+    settings: Mapping[str, Mapping[str, Any]] | None = None
+    bins: str | None = None
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Plan:
+    """An evaluation before its first fit.
+
+    Attributes:
+        cohort: Samples and genes.
+        holdout: The hold-out.
+        folds: Its folds.
+        clusters: Hold-out value of each sample; for a hold-out of chromosomes alone, its group.
+        factories: Factory of every whole-genome model, `mean` first.
+        panel: Samples and genes of the region model; None if it is not judged.
+        notes: Sentences to be told.
+        not_applicable: The region model, if it was asked for and cannot be judged by this hold-out.
+    """
+
+    cohort: Cohort
+    holdout: str
+    folds: list[Fold]
+    clusters: tuple[str, ...]
+    factories: dict[str, ModelFactory]
+    panel: RegionPanel | None
+    notes: tuple[str, ...]
+    not_applicable: tuple[str, ...]
+
+    @property
+    def withheld(self) -> bool:
+        """Whether genes are withheld, so that models with parameters per gene cannot be judged."""
+        return any(fold.withheld is not None for fold in self.folds)
+
+    def count_fits(self, *, seed: int) -> int:
+        """Count the fits that the progress will be told of."""
+        if self.withheld:
+            return len(self.folds) * sum(not make().per_gene for make in self.factories.values())
+        pairs = partner_pairs(self.cohort, self.clusters, seed=seed)
+        whole = (len(self.folds) + len(pairs)) * len(self.factories)
+        return whole + (len(self.folds) if self.panel is not None else 0)
+
+
+def make_plan(atlas: Atlas, settings: EvaluationSettings) -> Plan:
+    """Choose samples, folds and models.
+
+    Raises:
+        InputError: If a model, column or setting does not exist, or the hold-out cannot be made.
+    """
+    cohort = make_cohort(atlas)
+    holdout = choose_holdout(cohort.columns) if settings.holdout is None else settings.holdout
+    chroms = atlas.genes(cohort.columns["assembly"][0], cohort.gene_ids).frame["chrom"].to_list()
+    folds = make_folds(holdout, columns=cohort.columns, gene_chroms=chroms, groups=cohort.groups)
+    column = holdout.partition(",")[0]
+    clusters = (
+        cohort.groups
+        if column == CHROMOSOME
+        else holdout_clusters(column, columns=cohort.columns, groups=cohort.groups)
+    )
+    factories = _factories(settings)
+    withheld = any(fold.withheld is not None for fold in folds)
+    panel, notes = (None, ()) if withheld else _panel(atlas, settings)
+    left = (REGION_MODEL,) if withheld and _region_asked(settings) else ()
+    return Plan(cohort, holdout, folds, clusters, factories, panel, notes, left)
+
+
+def _factories(settings: EvaluationSettings) -> dict[str, ModelFactory]:
+    """Give a factory of every whole-genome model asked for, `mean` first; names and settings are checked here."""
+    asked = WHOLE_GENOME if settings.models is None else settings.models
+    own = settings.settings or {}
+    for name in (*asked, *own):
+        make_model(name, own.get(name))
+    if settings.bins is not None:
+        make_model(REGION_MODEL, {"bins": settings.bins})
+    stray = [name for name in own if name not in asked and name != REGION_MODEL]
+    if settings.models is not None and REGION_MODEL not in settings.models and _region_asked(settings):
+        stray.append(REGION_MODEL)
+    if stray:
+        raise InputError(f"settings are given for a model that is compared; {stray[0]!r} is not. Add it to --models.")
+    if settings.bins is not None and "bins" in own.get(REGION_MODEL, {}):
+        raise InputError(
+            f"bins of {REGION_MODEL} are given once; got --bins and a setting of that name. Leave one out."
+        )
+    names = dict.fromkeys(["mean", *(name for name in asked if name != REGION_MODEL)])
+
+    def factory(name: str) -> ModelFactory:
+        return lambda: make_model(name, own.get(name))
+
+    return {name: factory(name) for name in names}
+
+
+def _panel(atlas: Atlas, settings: EvaluationSettings) -> tuple[RegionPanel | None, tuple[str, ...]]:
+    """Choose the region model's samples and genes, if it was asked for or the atlas allows it."""
+    if settings.models is not None and REGION_MODEL not in settings.models:
+        return None, ()
+    try:
+        panel = make_panel(atlas, RegionMlpSettings(**(settings.settings or {}).get(REGION_MODEL, {})))
+    except InputError as fault:
+        if _region_asked(settings):
+            raise
+        return None, (f"{REGION_MODEL} is left out: {fault}",)
+    if not panel.left_out:
+        return panel, ()
+    names = ", ".join(panel.left_out)
+    return panel, (f"{REGION_MODEL} takes samples of one assembly ({panel.assembly}); left out: {names}.",)
+
+
+def _region_asked(settings: EvaluationSettings) -> bool:
+    """Tell whether the region model was asked for by name, setting or bins, so that it may not be left out."""
+    named = settings.models is not None and REGION_MODEL in settings.models
+    return named or settings.bins is not None or REGION_MODEL in (settings.settings or {})
