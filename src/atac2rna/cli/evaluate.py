@@ -49,10 +49,11 @@ def evaluate(
 
     console = Console(quiet=quiet, verbose=verbose)
     opened = Atlas(atlas)
+    names = None if models is None else parse_names(models, option="--models")
     settings = EvaluationSettings(
         holdout=holdout,
-        models=None if models is None else parse_names(models, option="--models"),
-        settings=parse_model_settings(setting),
+        models=names,
+        settings=parse_model_settings(setting, names),
         bins=parse_bins(bins),
         seed=seed,
     )

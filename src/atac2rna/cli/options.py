@@ -77,11 +77,14 @@ def parse_settings(values: Sequence[str]) -> dict[str, Any]:
     return settings
 
 
-def parse_model_settings(values: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """Read `MODEL.KEY=VALUE` options into settings by model."""
+def parse_model_settings(values: Sequence[str], models: Sequence[str] | None) -> dict[str, dict[str, Any]]:
+    """Read `MODEL.KEY=VALUE` options into settings by model; `KEY=VALUE` will do where one model is compared."""
     settings: dict[str, dict[str, Any]] = {}
+    rivals = [name for name in models or () if name != "mean"]
     for key, value in parse_settings(values).items():
         model, dot, name = key.partition(".")
+        if not dot and len(rivals) == 1:
+            model, dot, name = rivals[0], ".", key
         if not (dot and name):
             raise InputError(
                 f"a setting of a model is MODEL.KEY=VALUE; got --set {key}={value}. Write ridge.penalty=10."
