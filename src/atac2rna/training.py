@@ -131,11 +131,13 @@ def _prepare(atlas: Atlas, settings: TrainingSettings) -> tuple[Model, Cohort, t
     if settings.model != REGION_MODEL:
         return make_model(settings.model, settings.settings), make_cohort(atlas), ()
     make_model(REGION_MODEL, settings.settings)
-    panel = make_panel(atlas, RegionMlpSettings(**settings.settings))
+    wanted = RegionMlpSettings(**settings.settings)
+    panel = make_panel(atlas, wanted)
     notes = [f"samples of other assemblies than {panel.assembly} are left out: {', '.join(panel.left_out)}"]
     values = dict(settings.settings)
     if "bins" not in values:
-        choice = choose_bins({name: atlas.peaks(name).score for name in panel.cohort.samples})
+        scores = {name: atlas.peaks(name).score for name in panel.cohort.samples}
+        choice = choose_bins(scores, min_score=wanted.min_score)
         values["bins"] = choice.bins
         notes.append(choice.message or "")
     if not panel.left_out:

@@ -1,6 +1,6 @@
 """What an evaluation is going to do: samples, folds and models, all checked before the first fit."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,7 +9,7 @@ from atac2rna.cohort import Cohort, make_cohort
 from atac2rna.errors import InputError
 from atac2rna.evaluation.control import partner_pairs
 from atac2rna.evaluation.heldout import ModelFactory
-from atac2rna.evaluation.region import REGION_MODEL, RegionPanel, make_panel
+from atac2rna.evaluation.region import REGION_MODEL, RegionPanel, make_panel, panel_folds
 from atac2rna.folds import CHROMOSOME, Fold, choose_holdout, holdout_clusters, make_folds
 from atac2rna.models.region_settings import RegionMlpSettings
 from atac2rna.models.registry import WHOLE_GENOME, make_model
@@ -70,7 +70,7 @@ class Plan:
             return len(self.folds) * sum(not make().per_gene for make in self.factories.values())
         pairs = partner_pairs(self.cohort, self.clusters, seed=seed)
         whole = (len(self.folds) + len(pairs)) * len(self.factories)
-        return whole + (len(self.folds) if self.panel is not None else 0)
+        return whole + (0 if self.panel is None else len(panel_folds(self.panel, self.folds, self.cohort.samples)))
 
 
 def make_plan(atlas: Atlas, settings: EvaluationSettings) -> Plan:
@@ -91,7 +91,7 @@ def make_plan(atlas: Atlas, settings: EvaluationSettings) -> Plan:
     )
     factories = _factories(settings)
     withheld = any(fold.withheld is not None for fold in folds)
-    panel, notes = (None, ()) if withheld else _panel(atlas, settings)
+    panel, notes = (None, ()) if withheld else _panel(cohort, folds, settings)
     left = (REGION_MODEL,) if withheld and _region_asked(settings) else ()
     return Plan(cohort, holdout, folds, clusters, factories, panel, notes, left)
 
@@ -121,12 +121,15 @@ def _factories(settings: EvaluationSettings) -> dict[str, ModelFactory]:
     return {name: factory(name) for name in names}
 
 
-def _panel(atlas: Atlas, settings: EvaluationSettings) -> tuple[RegionPanel | None, tuple[str, ...]]:
+def _panel(
+    cohort: Cohort, folds: Sequence[Fold], settings: EvaluationSettings
+) -> tuple[RegionPanel | None, tuple[str, ...]]:
     """Choose the region model's samples and genes, if it was asked for or the atlas allows it."""
     if settings.models is not None and REGION_MODEL not in settings.models:
         return None, ()
     try:
-        panel = make_panel(atlas, RegionMlpSettings(**(settings.settings or {}).get(REGION_MODEL, {})))
+        panel = make_panel(cohort.atlas, RegionMlpSettings(**(settings.settings or {}).get(REGION_MODEL, {})))
+        panel_folds(panel, folds, cohort.samples)
     except InputError as fault:
         if _region_asked(settings):
             raise

@@ -43,8 +43,8 @@ class RegionPanel:
     """Samples and genes that the region model can be judged on.
 
     Attributes:
-        cohort: Samples of the commonest assembly; genes of the region that every gene table has, all
-            biotypes, measured in each of them.
+        cohort: Samples of the commonest assembly; genes of the region that the gene table of every paired sample has,
+            all biotypes, measured in each of these samples.
         assembly: That assembly.
         left_out: Names of the samples of other assemblies.
     """
@@ -64,7 +64,7 @@ def make_panel(atlas: Atlas, settings: RegionMlpSettings) -> RegionPanel:
     assembly = Counter(assemblies).most_common(1)[0][0]
     samples = tuple(name for name, own in zip(atlas.paired, assemblies, strict=True) if own == assembly)
     table = atlas.tables[assembly]
-    shared = set.intersection(*(set(other.gene_ids) for other in atlas.tables.values()))
+    shared = set.intersection(*(set(atlas.tables[other].gene_ids) for other in dict.fromkeys(assemblies)))
     inside = genes_in_region(table, settings).tolist()
     genes = [gene for gene, keep in zip(table.gene_ids, inside, strict=True) if keep and gene in shared]
     if genes:
@@ -105,16 +105,14 @@ def judge_region(
     """
     whole = _with_region_genes(panel, held_out, others, clusters=clusters, seed=seed)
     cohort = panel.cohort
-    position = {name: i for i, name in enumerate(cohort.samples)}
     own_clusters = tuple(clusters[whole.cohort.samples.index(name)] for name in cohort.samples)
     folds, kept, baselines, predicted, told = [], [], [], [], []
     curves: dict[str, History] = {}
     scores = {name: cohort.atlas.peaks(name).score for name in cohort.samples} if bins is None else {}
-    for number, fold in enumerate(whole.folds):
-        own = _narrow(fold, whole.cohort.samples, position)
-        if not own.test or len(own.train) < FEWEST_SAMPLES - 1:
-            continue
-        choice = BinChoice(bins, None) if bins else choose_bins({n: scores[n] for n in _names(cohort, own.train)})
+    limit = factory("score").settings.min_score
+    for number, own in panel_folds(panel, whole.folds, whole.cohort.samples).items():
+        known = {name: scores[name] for name in _names(cohort, own.train)} if bins is None else {}
+        choice = choose_bins(known, min_score=limit) if bins is None else BinChoice(bins, None)
         model = factory(choice.bins)
         fit_model(model, cohort, own.train, clusters=own_clusters, seed=seed)
         predicted += [model.predict(cohort.inputs(name, model.representation)) for name in _names(cohort, own.test)]
@@ -123,8 +121,8 @@ def judge_region(
         baselines.append(_narrow_baseline(whole.baselines[number], whole.cohort.gene_ids, cohort.gene_ids))
         told += [choice.message or "", *model.notes]
         if model.history is not None:
-            curves[fold.name] = model.history
-        progress(f"{REGION_MODEL}: {fold.name}")
+            curves[own.name] = model.history
+        progress(f"{REGION_MODEL}: {own.name}")
     rows = tuple((f, s) for f, fold in enumerate(folds) for s in fold.test)
     judged = HeldOut(
         cohort=cohort,
@@ -150,7 +148,7 @@ def _count_notes(told: Sequence[str], folds: int) -> list[str]:
     kinds: dict[str, list[str]] = {}
     for note in filter(None, told):
         kinds.setdefault(note.partition(":")[0], []).append(note)
-    return [f"{notes[0]} ({len(notes)} of {folds} folds)" for notes in kinds.values()]
+    return [f"{notes[0]} ({len(notes)} of {folds} {'fold' if folds == 1 else 'folds'})" for notes in kinds.values()]
 
 
 def _with_region_genes(
@@ -169,6 +167,28 @@ def _with_region_genes(
     genes = (*held_out.cohort.gene_ids, *more)
     wider = make_cohort(held_out.cohort.atlas, samples=held_out.cohort.samples, gene_ids=genes)
     return cross_validate(wider, held_out.folds, others, clusters=clusters, seed=seed)
+
+
+def panel_folds(panel: RegionPanel, folds: Sequence[Fold], samples: Sequence[str]) -> dict[int, Fold]:
+    """Give the folds that the region model is judged on, its samples renumbered, by their place among all folds.
+
+    Args:
+        panel: The region model's samples.
+        folds: All folds.
+        samples: Names of the samples that the folds number.
+
+    Raises:
+        InputError: If none is left that has a test sample and enough training samples.
+    """
+    position = {name: i for i, name in enumerate(panel.cohort.samples)}
+    narrow = {number: _narrow(fold, samples, position) for number, fold in enumerate(folds)}
+    usable = {number: own for number, own in narrow.items() if own.test and len(own.train) >= FEWEST_SAMPLES - 1}
+    if not usable:
+        raise InputError(
+            f"{panel.cohort.atlas.path}: {REGION_MODEL} needs {FEWEST_SAMPLES - 1} training samples of one assembly; no "
+            f"split of the {len(position)} samples of {panel.assembly} leaves so many. Add samples, or leave the model out."
+        )
+    return usable
 
 
 def _narrow(fold: Fold, samples: Sequence[str], position: Mapping[str, int]) -> Fold:
