@@ -7,24 +7,31 @@ from pathlib import Path
 
 import pytest
 
-from atac2rna import demo
+from atac2rna import demo, training
 from atac2rna.cli.main import _exit_code
-from atac2rna.evaluation import run
+from atac2rna.evaluation import folder, run
 from atac2rna.models.region_settings import RegionMlpSettings
 from atac2rna.simulate import SimulationSettings
 
 README = Path(__file__).parents[1] / "README.md"
 
 
+def make_quick(patch: pytest.MonkeyPatch) -> None:
+    """Train the network of the region for three epochs, and draw nothing."""
+    patch.setattr(run, "RegionMlpSettings", partial(RegionMlpSettings, epochs=3))
+    patch.setattr(folder, "draw_evaluation", lambda *_: [])
+    patch.setattr(training, "draw_training", lambda *_: None)
+
+
 @pytest.fixture(scope="module")
 def demo_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("readme")
+    home = tmp_path_factory.mktemp("readme")
     with pytest.MonkeyPatch.context() as patch:
         small = SimulationSettings(genes=300, lineages=6, samples_per_lineage=2)
         patch.setattr(demo, "SimulationSettings", lambda seed: small.model_copy(update={"seed": seed}))
-        patch.setattr(run, "RegionMlpSettings", partial(RegionMlpSettings, epochs=3))
-        demo.run_demo(folder / "demo")
-    return folder
+        make_quick(patch)
+        demo.run_demo(home / "demo")
+    return home
 
 
 def blocks(language: str) -> list[str]:
@@ -33,7 +40,7 @@ def blocks(language: str) -> list[str]:
 
 def test_commands_run(demo_folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.chdir(demo_folder)
-    monkeypatch.setattr(run, "RegionMlpSettings", partial(RegionMlpSettings, epochs=3))
+    make_quick(monkeypatch)
     commands = [line for block in blocks("") for line in block.splitlines() if line.startswith("atac2rna ")]
     assert [line.split()[1] for line in commands] == ["check", "build", "check", "evaluate", "train"]
     for command in commands:
