@@ -1,5 +1,6 @@
 """A small simulated atlas that several test modules read, and a way to run the command line in this process."""
 
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +14,10 @@ from atac2rna.checking import check_built
 from atac2rna.cli.main import _exit_code
 from atac2rna.formats.manifest import read_manifest
 from atac2rna.simulate import Simulation, SimulationSettings, simulate
+
+# Threads of torch that wait for each other spin, and on a busy machine a network of this size takes twenty times as long.
+# Read when torch is first imported, in this process and in those that tests start.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 SMALL = SimulationSettings(lineages=8, samples_per_lineage=2, genes=160, chromosomes=2, random_peaks=60)
 
