@@ -48,7 +48,7 @@ def train_network(
         seed: Of the initial weights.
     """
     network = _Network(training, settings, fan_in=fan_in, seed=seed)
-    with _quiet():
+    with _quiet(), _one_thread():
         trainer = lightning.Trainer(
             max_epochs=settings.epochs,
             accelerator="gpu" if torch.cuda.is_available() else "cpu",
@@ -146,6 +146,20 @@ def _squared_error(predicted: Tensor, measured: Tensor) -> Tensor:
     known = ~torch.isnan(measured)
     error = torch.where(known, predicted - torch.nan_to_num(measured), 0.0)
     return (error**2).sum() / known.sum().clamp(min=1)
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Compute on one thread meanwhile: as fast for so few samples, the same number on any machine.
+
+    Threads that wait for each other spin, and on a busy machine a step took twenty times as long.
+    """
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 @contextmanager
