@@ -9,6 +9,7 @@ import pytest
 
 from atac2rna import demo
 from atac2rna.cli.main import _exit_code
+from atac2rna.evaluation import folder as evaluation_folder
 from atac2rna.evaluation import run
 from atac2rna.models.region_settings import RegionMlpSettings
 from atac2rna.simulate import SimulationSettings
@@ -23,6 +24,7 @@ def demo_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         small = SimulationSettings(genes=300, lineages=6, samples_per_lineage=2)
         patch.setattr(demo, "SimulationSettings", lambda seed: small.model_copy(update={"seed": seed}))
         patch.setattr(run, "RegionMlpSettings", partial(RegionMlpSettings, epochs=3))
+        patch.setattr(evaluation_folder, "draw_evaluation", lambda *_: [])  # the commands below draw
         demo.run_demo(folder / "demo")
     return folder
 
