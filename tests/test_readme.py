@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from atac2rna import demo
+from atac2rna import demo, training
 from atac2rna.cli.main import _exit_code
 from atac2rna.evaluation import folder as evaluation_folder
 from atac2rna.evaluation import run
@@ -17,6 +17,12 @@ from atac2rna.simulate import SimulationSettings
 README = Path(__file__).parents[1] / "README.md"
 
 
+def draw_nothing(patch: pytest.MonkeyPatch) -> None:
+    """Spare the time of pictures, which the tests of the command line draw and look at."""
+    patch.setattr(evaluation_folder, "draw_evaluation", lambda *_: [])
+    patch.setattr(training, "draw_training", lambda *_: None)
+
+
 @pytest.fixture(scope="module")
 def demo_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("readme")
@@ -24,7 +30,7 @@ def demo_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         small = SimulationSettings(genes=300, lineages=6, samples_per_lineage=2)
         patch.setattr(demo, "SimulationSettings", lambda seed: small.model_copy(update={"seed": seed}))
         patch.setattr(run, "RegionMlpSettings", partial(RegionMlpSettings, epochs=3))
-        patch.setattr(evaluation_folder, "draw_evaluation", lambda *_: [])  # the commands below draw
+        draw_nothing(patch)
         demo.run_demo(folder / "demo")
     return folder
 
@@ -36,6 +42,7 @@ def blocks(language: str) -> list[str]:
 def test_commands_run(demo_folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.chdir(demo_folder)
     monkeypatch.setattr(run, "RegionMlpSettings", partial(RegionMlpSettings, epochs=3))
+    draw_nothing(monkeypatch)
     commands = [line for block in blocks("") for line in block.splitlines() if line.startswith("atac2rna ")]
     assert [line.split()[1] for line in commands] == ["check", "build", "check", "evaluate", "train"]
     for command in commands:
