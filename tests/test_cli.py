@@ -280,6 +280,7 @@ def test_bins_are_those_asked_for(bins: str, small_atlas: Path, tmp_path: Path, 
     assert not any("strongest signal" in note for note in run["notes"])
 
 
+@pytest.mark.usefixtures("_no_pictures")
 def test_train_writes_a_model(small_atlas: Path, opened: Atlas, tmp_path: Path, cli: Cli) -> None:
     ended = cli("train", small_atlas, "-o", tmp_path / "model", "--model", "ridge", "--set", "penalty=7")
     assert ended.code == 0
@@ -385,9 +386,7 @@ def test_help_loads_nothing_heavy(command: str) -> None:
     assert done.stderr.strip() == "[]"
 
 
-def test_process_ends_with_the_code(small_atlas: Path, tmp_path: Path) -> None:
-    done = spawn("check", small_atlas, capture_output=True)
-    assert (done.returncode, done.stderr) == (0, "check: 1 of 1 (read the atlas)\n")
+def test_process_ends_with_the_code(tmp_path: Path) -> None:
     done = spawn("check", tmp_path / "nope", capture_output=True)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.count("\n") == 1

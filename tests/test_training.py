@@ -28,6 +28,16 @@ def _no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(training, "draw_training", lambda *_: None)
 
 
+@pytest.fixture
+def _fit_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave the cross-validation out, where a test looks at the model alone."""
+
+    def refuse(*_: object) -> None:
+        raise InputError("left out")
+
+    monkeypatch.setattr(training, "_cross_validate", refuse)
+
+
 @pytest.fixture(scope="module")
 def two_assemblies(tmp_path_factory: pytest.TempPathFactory) -> Atlas:
     """Nine samples of three lineages, every second one in sim2."""
@@ -37,6 +47,7 @@ def two_assemblies(tmp_path_factory: pytest.TempPathFactory) -> Atlas:
     return build_atlas(read_manifest(made.samples), folder / "atlas", annotations=made.annotations)
 
 
+@pytest.mark.usefixtures("_fit_alone")
 @pytest.mark.parametrize("name", WHOLE_GENOME)
 def test_the_model_is_fitted_on_all_paired_samples(name: str, opened: Atlas, tmp_path: Path) -> None:
     result = train(opened, tmp_path / "model", TrainingSettings(model=name))
@@ -72,6 +83,7 @@ def test_every_step_is_told(opened: Atlas, tmp_path: Path) -> None:
     assert len(steps) == count_steps(opened, TrainingSettings())
 
 
+@pytest.mark.usefixtures("_fit_alone")
 def test_prediction_is_the_same_in_either_assembly(tmp_path: Path, two_assemblies: Atlas) -> None:
     train(two_assemblies, tmp_path / "model", TrainingSettings(model="ridge"))
     model = load_model(tmp_path / "model")
@@ -83,6 +95,7 @@ def test_prediction_is_the_same_in_either_assembly(tmp_path: Path, two_assemblie
         model.predict(two_assemblies.peaks(by_assembly["sim1"]), assembly="sim3")
 
 
+@pytest.mark.usefixtures("_fit_alone")
 def test_region_model_trains_on_its_own_samples_and_genes(two_assemblies: Atlas, tmp_path: Path) -> None:
     result = train(two_assemblies, tmp_path / "model", TrainingSettings(model="region-mlp", settings=TINY))
     of_sim1 = [record.name for record in two_assemblies.samples if record.assembly == "sim1"]
@@ -90,11 +103,13 @@ def test_region_model_trains_on_its_own_samples_and_genes(two_assemblies: Atlas,
     assert list(result.trained.card["training_samples"]) == of_sim1
     assert set(result.trained.tables) == {"sim1"}
     assert set(result.trained.tables["sim1"].frame["chrom"]) == {"chr1"}
+    assert result.notes[-1] == "not cross-validated: left out"
     assert result.notes[0] == f"samples of other assemblies than sim1 are left out: {', '.join(of_sim2)}"
     assert result.trained.card["settings"]["bins"] == "score"
     assert np.isfinite(result.trained.predict(two_assemblies.peaks(of_sim1[0]), assembly="sim1")).all()
 
 
+@pytest.mark.usefixtures("_fit_alone")
 def test_a_sample_without_rna_is_no_training_sample(small: Simulation, tmp_path: Path) -> None:
     sheets = [pl.read_csv(path, separator="\t", infer_schema=False) for path in (small.samples, small.atac_only)]
     table = pl.concat(sheets)
@@ -117,6 +132,7 @@ def test_an_existing_folder_is_kept(opened: Atlas, tmp_path: Path) -> None:
     assert (tmp_path / "model" / "notes.txt").read_text() == "mine"
 
 
+@pytest.mark.usefixtures("_fit_alone")
 def test_a_damaged_model_can_be_replaced(opened: Atlas, tmp_path: Path) -> None:
     train(opened, tmp_path / "model", TrainingSettings(model="mean"))
     (tmp_path / "model" / "weights.safetensors").unlink()
