@@ -79,7 +79,7 @@ def test_build_says_what_is_in_the_atlas(small: Simulation, tmp_path: Path, cli:
     said = ended.out.splitlines()
     assert re.fullmatch(r".*atlas\.zarr: 16 samples \(16 with RNA\), 1\d\d genes measured in every sample", said[0])
     assert said[1].startswith("findings: 0 errors, ")
-    assert said[1].endswith("atlas.zarr'")
+    assert said[1].endswith(f"; see them with: atac2rna check {tmp_path / 'atlas.zarr'}")
     assert ended.err.splitlines()[-1] == "build: 16 of 16 (read lineage8_2)"
     assert [path.name for path in tmp_path.iterdir()] == ["atlas.zarr"]
 
@@ -87,6 +87,19 @@ def test_build_says_what_is_in_the_atlas(small: Simulation, tmp_path: Path, cli:
 def test_build_again_gives_the_same_bytes(small: Simulation, small_atlas: Path, tmp_path: Path, cli: Cli) -> None:
     assert cli("build", small.samples, "-o", tmp_path / "again", "--workers", "3", *annotation(small)).code == 0
     assert state(tmp_path / "again") == state(small_atlas)
+
+
+@pytest.mark.usefixtures("_no_pictures")
+def test_an_empty_folder_is_filled(small: Simulation, small_atlas: Path, tmp_path: Path, cli: Cli) -> None:
+    for command, words in {
+        "build": (small.samples, *annotation(small)),
+        "train": (small_atlas, "--model", "mean"),
+        "evaluate": (small_atlas, "--models", "mean"),
+    }.items():
+        (tmp_path / command).mkdir()
+        ended = cli(command, *words, "-o", tmp_path / command)
+        assert ended.code == 0, ended.err
+        assert any((tmp_path / command).iterdir())
 
 
 def test_overwrite_replaces(small: Simulation, small_atlas: Path, tmp_path: Path, cli: Cli) -> None:

@@ -7,7 +7,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from safetensors import SafetensorError
 
 from atac2rna import __version__
@@ -39,7 +39,7 @@ class TrainingSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     model: str = DEFAULT_MODEL
-    seed: int = 0
+    seed: int = Field(default=0, ge=0)
     settings: dict[str, Any] = {}
 
 
@@ -88,7 +88,9 @@ def train(
 
 
 def _refuse_foreign(folder: Path, *, overwrite: bool) -> None:
-    """Refuse a folder that is there, unless it is a model that is to be replaced; a damaged one may be, too."""
+    """Refuse a folder that has something in it, unless it is a model that is to be replaced; a damaged one may be."""
+    if folder.is_dir() and not any(folder.iterdir()):
+        return
     if folder.exists() and not overwrite:
         raise InputError(f"{folder}: exists; pass --overwrite to replace a model, or another -o.")
     if folder.is_dir() and not _holds_model(folder):

@@ -104,6 +104,8 @@ def _existing(manifest: Manifest, path: Path, mode: WriteMode) -> Atlas | None:
                 f"{repeated[0].sample!r} ({len(repeated)} of {len(manifest.entries)} names). Leave them out or rename them."
             )
         return atlas
+    if path.is_dir() and not any(path.iterdir()):
+        return None
     if path.exists() and mode == "new":
         raise InputError(f"{path}: exists; pass --overwrite to replace it, --add to add samples, or another -o.")
     if path.exists() and not _holds_atlas(path):

@@ -1,5 +1,6 @@
 """atac2rna build."""
 
+import shlex
 from enum import Enum
 from pathlib import Path
 from typing import Annotated
@@ -82,4 +83,4 @@ def build(
         f"{output}: {len(atlas.samples)} samples ({len(atlas.paired)} with RNA), "
         f"{len(atlas.gene_ids):,} genes measured in {'every' if shared == 'common' else 'any'} sample"
     )
-    console.say(f"{count_findings(findings)}; see them with 'atac2rna check {output}'")
+    console.say(f"{count_findings(findings)}; see them with: atac2rna check {shlex.quote(str(output))}")

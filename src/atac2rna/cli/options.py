@@ -11,7 +11,7 @@ from atac2rna.errors import InputError
 
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print results and errors only.")]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Tell every step, also when piped.")]
-Seed = Annotated[int, typer.Option("--seed", help="Seed of whatever is random; equal seeds give equal results.")]
+Seed = Annotated[int, typer.Option("--seed", min=0, help="Seed of whatever is random; equal seeds give equal results.")]
 Workers = Annotated[int, typer.Option("--workers", min=1, help="Files read at a time.")]
 Annotations = Annotated[
     list[str],

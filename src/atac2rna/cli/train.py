@@ -26,7 +26,7 @@ def train(
     ] = None,
     setting: Settings = [],
     bins: Annotated[str | None, typer.Option(help="Bins of region-mlp: score, or top=N strongest peaks.")] = None,
-    seed: Annotated[int | None, typer.Option(help="Seed of whatever is random (default: 0).")] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Seed of whatever is random (default: 0).")] = None,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace the model once the new one is complete.")
     ] = False,
