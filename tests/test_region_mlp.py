@@ -2,6 +2,7 @@ import logging
 import random
 import sys
 import warnings
+from dataclasses import replace
 from pathlib import Path
 from subprocess import run
 
@@ -38,6 +39,7 @@ def training_set(samples: int = 10, *, seed: int = 0, clusters: tuple[str, ...] 
         list(bins),
         expression,
         tuple(f"g{i}" for i in range(GENES)),
+        clusters or tuple(f"c{i // 2}" for i in range(samples)),
         clusters or tuple(f"c{i // 2}" for i in range(samples)),
         ("",) * samples,
         seed,
@@ -107,9 +109,7 @@ def test_expression_of_held_out_clusters_moves_no_weight_but_through_the_epoch()
     held_out, _ = RegionMlp(settings())._held_out(training.clusters, 0)
     changed = training.expression.copy()
     changed[held_out] += 100
-    other = TrainingSet(
-        training.samples, training.inputs, changed, training.gene_ids, training.clusters, training.datasets
-    )
+    other = replace(training, expression=changed)
     first, second = (fitted(t, epochs=1).state() for t in (training, other))
     np.testing.assert_array_equal(first["hidden_weight"], second["hidden_weight"])
 
@@ -196,9 +196,7 @@ def test_genes_not_measured_are_left_out_of_the_loss() -> None:
     expression[:, 0] = np.nan
     expression[~held_out, 1] = np.nan
     expression[0, 2] = np.nan
-    changed = TrainingSet(
-        training.samples, training.inputs, expression, training.gene_ids, training.clusters, training.datasets
-    )
+    changed = replace(training, expression=expression)
     model = fitted(changed)
     predicted = model.predict(training.inputs[0])
     assert np.isnan(predicted[0])

@@ -37,6 +37,11 @@ class Cohort:
         return self._label("group", self.samples)
 
     @cached_property
+    def lineages(self) -> tuple[str, ...]:
+        """Lineage of each sample; its group where there is no `lineage` column or an empty cell."""
+        return self._label("lineage", self.groups)
+
+    @cached_property
     def datasets(self) -> tuple[str, ...]:
         """Dataset of each sample; empty where there is none."""
         return self._label("dataset", ("",) * len(self.samples))
@@ -76,6 +81,7 @@ class Cohort:
             expression=expression,
             gene_ids=self.gene_ids,
             clusters=tuple(clusters[i] for i in rows),
+            lineages=tuple(self.lineages[i] for i in rows),
             datasets=tuple(self.datasets[i] for i in rows),
             seed=seed,
         )

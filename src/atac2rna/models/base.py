@@ -7,7 +7,7 @@ sample therefore cannot depend on the samples beside it, and nothing of a test s
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol, runtime_checkable
+from typing import Any, ClassVar, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +26,25 @@ class Representation(Protocol):
 
 
 @dataclass(frozen=True)
+class Prior:
+    """Expression profiles without accessibility (a compendium), as the fit of one fold may see them.
+
+    Profiles that are a sample of the cohort, or a relative of a held-out one where that is asked for, are gone already.
+
+    Attributes:
+        profiles: Names, in the order of the arrays.
+        expression: log2(TPM + 1), TPM per million over the genes that are known, shape (profiles, genes), float32; NaN for
+            genes that the compendium lacks.
+        barred: True where a profile may not be used while that training sample is held out inside the fit (inner
+            cross-validation), shape (samples, profiles).
+    """
+
+    profiles: tuple[str, ...]
+    expression: NDArray[np.float32]
+    barred: NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
 class TrainingSet:
     """What a model may learn from: the training samples of one fold.
 
@@ -36,8 +55,11 @@ class TrainingSet:
             in every sample for genes whose expression is withheld (chromosome hold-out).
         gene_ids: Ids of the genes axis.
         clusters: Each sample's value of the hold-out column (lineage, group), for inner cross-validation.
+        lineages: Each sample's lineage, else its group: finer than `clusters` where whole datasets are held out, for inner
+            cross-validation when there are too few clusters.
         datasets: Each sample's value of the `dataset` column, or empty strings where there is none.
         seed: Seed of whatever is random in the fit.
+        prior: Profiles of a compendium; None where none is given.
     """
 
     samples: tuple[str, ...]
@@ -45,8 +67,10 @@ class TrainingSet:
     expression: NDArray[np.float32]
     gene_ids: tuple[str, ...]
     clusters: tuple[str, ...]
+    lineages: tuple[str, ...]
     datasets: tuple[str, ...]
     seed: int = 0
+    prior: Prior | None = None
 
 
 @runtime_checkable
@@ -82,6 +106,32 @@ class Model(Protocol):
 
     def load_state(self, state: Mapping[str, NDArray[Any]]) -> None:
         """Take back what `state` gave."""
+        ...
+
+
+class Bounds(NamedTuple):
+    """An interval for each gene, both of shape (genes,), float32, log2(TPM + 1)."""
+
+    low: NDArray[np.float32]
+    high: NDArray[np.float32]
+
+
+@runtime_checkable
+class IntervalModel(Model, Protocol):
+    """A model that also says how far off it may be, learned from inner held-out predictions.
+
+    Attributes:
+        reliability: Cross-validated skill of each gene, shrunk towards genes alike in mean and variability, shape
+            (genes,), float32; NaN where unknown.
+    """
+
+    @property
+    def reliability(self) -> NDArray[np.float32]:
+        """Cross-validated skill of each gene."""
+        ...
+
+    def bounds(self, inputs: Any, *, level: float) -> Bounds:
+        """Give the interval that holds the truth of a gene with probability `level` (0.5 to 0.99), over genes and samples."""
         ...
 
 
