@@ -35,6 +35,11 @@ class Cohort:
     columns: dict[str, tuple[str, ...]]
     pool: ProfilePool | None = None
 
+    def __post_init__(self) -> None:
+        """Hold the profiles to the same samples and genes."""
+        if self.pool is not None and (self.pool.samples, self.pool.gene_ids) != (self.samples, self.gene_ids):
+            raise ValueError("the profiles beside a cohort are laid along its samples and genes; make the pool anew")
+
     @cached_property
     def groups(self) -> tuple[str, ...]:
         """Group of each sample; its own name where there is no `group` column or an empty cell."""

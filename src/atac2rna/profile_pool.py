@@ -25,6 +25,7 @@ class ProfilePool:
     Attributes:
         compendium: The compendium.
         samples: Names of the cohort's samples.
+        gene_ids: The cohort's genes.
         scale_over: Genes over which TPM add up to a million.
         expression: Profiles along the cohort's genes, log2(TPM + 1), shape (profiles, genes), float32; NaN where not known.
         declared: True where the info says that a profile is a sample, shape (samples, profiles).
@@ -35,6 +36,7 @@ class ProfilePool:
 
     compendium: Compendium
     samples: tuple[str, ...]
+    gene_ids: tuple[str, ...]
     scale_over: tuple[str, ...]
     expression: NDArray[np.float32]
     declared: NDArray[np.bool_]
@@ -92,7 +94,8 @@ class ProfilePool:
 
     def along(self, gene_ids: Sequence[str]) -> "ProfilePool":
         """Lay the profiles along other genes, with the same scale and the same kinship."""
-        return replace(self, expression=align_profiles(self.compendium, gene_ids, scale_over=self.scale_over))
+        expression = align_profiles(self.compendium, gene_ids, scale_over=self.scale_over)
+        return replace(self, gene_ids=tuple(gene_ids), expression=expression)
 
     @cached_property
     def left_out(self) -> dict[str, tuple[str, ...]]:
@@ -131,7 +134,9 @@ def make_pool(
     declared = _declared(compendium.same_as, samples, compendium.profiles)
     related = declared | _declared(compendium.related, samples, compendium.profiles)
     correlation = _correlation(expression, profiles)
-    return ProfilePool(compendium, tuple(samples), scale, profiles, declared, correlation, related, strict)
+    return ProfilePool(
+        compendium, tuple(samples), tuple(gene_ids), scale, profiles, declared, correlation, related, strict
+    )
 
 
 def _declared(kin: Mapping[str, Sequence[str]], samples: Sequence[str], profiles: Sequence[str]) -> NDArray[np.bool_]:
