@@ -69,6 +69,18 @@ def skill(*, p: Array, t: Array, m: Array) -> float:
     return 1.0 - float(residual @ residual) / total if total > 0 else float("nan")
 
 
+def coverage(*, t: Array, low: Array, high: Array) -> float:
+    """Share of genes whose truth lies within its interval, the bounds included; NaN where no gene has all three."""
+    keep = np.isfinite(t) & np.isfinite(low) & np.isfinite(high)
+    return float(np.mean((low[keep] <= t[keep]) & (t[keep] <= high[keep]))) if keep.any() else float("nan")
+
+
+def mean_width(*, t: Array, low: Array, high: Array) -> float:
+    """Mean width of the intervals of the genes that `coverage` counts, log2(TPM + 1)."""
+    keep = np.isfinite(t) & np.isfinite(low) & np.isfinite(high)
+    return float(np.mean(high[keep] - low[keep], dtype=np.float64)) if keep.any() else float("nan")
+
+
 def delta_r_block(p: Array, t: Array) -> NDArray[np.float64]:
     """Correlation over genes of what is predicted and what is true of each sample beyond the means of its block.
 

@@ -1,7 +1,7 @@
 """Held-out predictions: every model fitted on every fold's training samples, predicting its test samples."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Literal, get_args
 
 import numpy as np
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from atac2rna.cohort import Cohort
 from atac2rna.folds import Fold
 from atac2rna.metrics import MIN_WITHIN_SAMPLES, measured_sd
-from atac2rna.models.base import Model, training_mean
+from atac2rna.models.base import Bounds, IntervalModel, Model, training_mean
 
 ModelFactory = Callable[[], Model]
 Progress = Callable[[str], None]
@@ -22,6 +22,9 @@ Stratum = Literal["all", "expressed", "variable"]
 """Sets of genes to score over, each chosen from training samples only."""
 
 STRATA: tuple[Stratum, ...] = get_args(Stratum)
+
+LEVELS = (80, 95)
+"""Percent of the truth that the intervals of a model promise to hold, at the two widths that are judged."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +62,8 @@ class HeldOut:
         clusters: Cluster of each row.
         predictions: By model, shape (rows, genes), float32; NaN for genes that the fold does not score.
         not_applicable: Models that cannot predict genes whose expression they never saw, left out of this hold-out.
+        bounds: By model and level in percent, intervals of shape (rows, genes), NaN where `predictions` is; only models
+            that give intervals are here.
     """
 
     cohort: Cohort
@@ -68,6 +73,7 @@ class HeldOut:
     clusters: tuple[str, ...]
     predictions: dict[str, NDArray[np.float32]]
     not_applicable: tuple[str, ...]
+    bounds: dict[str, dict[int, Bounds]] = field(default_factory=dict)
 
 
 def make_baseline(expression: NDArray[np.float32], datasets: Sequence[str]) -> Baseline:
@@ -112,15 +118,22 @@ def cross_validate(
     withholding = any(fold.withheld is not None for fold in folds)
     usable = {n: make for n, make in models.items() if not (withholding and make().per_gene)}
     rows = tuple((f, s) for f, fold in enumerate(folds) for s in fold.test)
-    predictions = {n: np.full((len(rows), len(cohort.gene_ids)), np.nan, dtype=np.float32) for n in usable}
+    shape = len(rows), len(cohort.gene_ids)
+    predictions = {n: _unknown(shape) for n in usable}
+    bounds: dict[str, dict[int, Bounds]] = {}
     for name, make in usable.items():
         row = 0
         for fold in folds:
             model = fit_model(make(), cohort, fold.train, clusters=clusters, seed=seed, withheld=fold.withheld)
+            scored = slice(None) if fold.withheld is None else fold.withheld
             for sample in fold.test:
-                predicted = model.predict(cohort.inputs(cohort.samples[sample], model.representation))
-                scored = slice(None) if fold.withheld is None else fold.withheld
-                predictions[name][row, scored] = predicted[scored]
+                inputs = cohort.inputs(cohort.samples[sample], model.representation)
+                predictions[name][row, scored] = model.predict(inputs)[scored]
+                if isinstance(model, IntervalModel):  # asked of the fitted model: an unfitted one has no reliability
+                    own = bounds.setdefault(name, {level: Bounds(_unknown(shape), _unknown(shape)) for level in LEVELS})
+                    for level, whole in own.items():
+                        found = model.bounds(inputs, level=level / 100)
+                        whole.low[row, scored], whole.high[row, scored] = found.low[scored], found.high[scored]
                 row += 1
             progress(f"{name}: {fold.name}")
     return HeldOut(
@@ -131,7 +144,12 @@ def cross_validate(
         clusters=tuple(folds[f].cluster for f, _ in rows),
         predictions=predictions,
         not_applicable=tuple(name for name in models if name not in usable),
+        bounds=bounds,
     )
+
+
+def _unknown(shape: tuple[int, int]) -> NDArray[np.float32]:
+    return np.full(shape, np.nan, dtype=np.float32)
 
 
 def fit_model(

@@ -13,6 +13,7 @@ from atac2rna.cohort import Cohort, make_cohort
 from atac2rna.errors import InputError
 from atac2rna.evaluation.heldout import Baseline, HeldOut, ModelFactory, Progress, cross_validate, fit_model
 from atac2rna.folds import Fold
+from atac2rna.models.base import Bounds
 from atac2rna.models.region_mlp import RegionMlp
 from atac2rna.models.region_settings import BinChoice, History, RegionMlpSettings, choose_bins, genes_in_region
 
@@ -131,10 +132,11 @@ def judge_region(
         rows=rows,
         clusters=tuple(folds[f].cluster for f, _ in rows),
         predictions={
-            **{name: _narrow_rows(whole, name, kept, cohort) for name in whole.predictions},
+            **{name: _narrow_rows(whole, values, kept, cohort) for name, values in whole.predictions.items()},
             REGION_MODEL: np.stack(predicted),
         },
         not_applicable=(),
+        bounds={name: _narrow_bounds(whole, levels, kept, cohort) for name, levels in whole.bounds.items()},
     )
     return RegionResult(judged, _count_notes(told, len(folds)), curves)
 
@@ -214,9 +216,20 @@ def _narrow_baseline(baseline: Baseline, known: Sequence[str], wanted: Sequence[
     )
 
 
-def _narrow_rows(whole: HeldOut, model: str, kept: Sequence[int], cohort: Cohort) -> NDArray[np.float32]:
+def _narrow_rows(
+    whole: HeldOut, values: NDArray[np.float32], kept: Sequence[int], cohort: Cohort
+) -> NDArray[np.float32]:
     """Take the rows of the panel's samples in the folds kept, and the columns of its genes."""
     columns = _columns(whole.cohort.gene_ids, cohort.gene_ids)
     names = set(cohort.samples)
     rows = [r for r, (f, s) in enumerate(whole.rows) if f in kept and whole.cohort.samples[s] in names]
-    return whole.predictions[model][rows][:, columns]
+    return values[rows][:, columns]
+
+
+def _narrow_bounds(
+    whole: HeldOut, levels: Mapping[int, Bounds], kept: Sequence[int], cohort: Cohort
+) -> dict[int, Bounds]:
+    return {
+        level: Bounds(*(_narrow_rows(whole, values, kept, cohort) for values in bounds))
+        for level, bounds in levels.items()
+    }
