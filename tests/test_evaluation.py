@@ -11,6 +11,7 @@ from atac2rna.evaluation.scoring import CHROMOSOME_METRICS, score_genes, score_s
 from atac2rna.evaluation.summary import summarise
 from atac2rna.folds import make_folds
 from atac2rna.models.registry import WHOLE_GENOME
+from atac2rna.reliability import gene_reliability
 from toy_cohort import altered, toy_cohort, with_columns, with_expression
 from toy_models import Factories, Floats, Oracle, Spy, column, hold_out, row_of
 
@@ -121,8 +122,8 @@ def test_missing_values_are_left_out_of_all_scores(cohort: Cohort) -> None:
     missing = genes.filter(pl.col("gene_id") == cohort.gene_ids[8])
     assert missing["n_samples"].to_list() == [0] * 4
     assert (
-        missing.select("truth_sd", "per_gene_r", "skill", "rmse").to_numpy().tolist()
-        == [[pytest.approx(np.nan, nan_ok=True)] * 4] * 4
+        missing.select("truth_sd", "per_gene_r", "skill", "rmse", "reliability").to_numpy().tolist()
+        == [[pytest.approx(np.nan, nan_ok=True)] * 5] * 4
     )
     assert not genes["variable"].to_numpy()[[7, 8]].any()
 
@@ -138,8 +139,27 @@ def test_genes_are_scored_over_all_held_out_samples(cohort: Cohort, held_out: He
     np.testing.assert_array_equal(by_model["mean"]["skill"], 0)
     np.testing.assert_allclose(by_model["mean"]["truth_sd"], cohort.expression.std(axis=0), rtol=1e-5)
     assert by_model["mean"]["variable"].sum() == len(cohort.gene_ids) // 2
+    np.testing.assert_array_equal(by_model["mean"]["reliability"], 0)
+    assert (by_model["oracle"]["reliability"] > 0.98).all()
+    assert by_model["useless"]["reliability"].median() < -1
     error = held_out.predictions["kernel"][:, 3] - cohort.expression[:, 3]
     assert by_model["kernel"]["rmse"][3] == pytest.approx(np.sqrt((error**2).mean()), rel=1e-5)
+
+
+def test_reliability_is_that_of_the_held_out_predictions(cohort: Cohort, held_out: HeldOut) -> None:
+    """From each row's own fold; lineages are the clusters; shrunk towards genes alike in mean and held-out sd."""
+    t, means = cohort.expression, np.repeat([baseline.mean for baseline in held_out.baselines], 3, axis=0)
+    expected = gene_reliability(
+        p=held_out.predictions["kernel"],
+        t=t,
+        m=means,
+        clusters=cohort.columns["lineage"],
+        mean=means.mean(axis=0),
+        sd=t.std(axis=0),
+    )
+    found = score_genes(held_out).filter(model="kernel")
+    np.testing.assert_allclose(found["reliability"], expected.skill, rtol=1e-4, atol=1e-4)
+    assert found["reliability"].std() < found["skill"].std()
 
 
 def test_chromosomes_held_out(cohort: Cohort) -> None:

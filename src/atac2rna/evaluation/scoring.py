@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 
 from atac2rna import metrics
 from atac2rna.evaluation.heldout import STRATA, HeldOut, Stratum
+from atac2rna.models.base import training_mean
+from atac2rna.reliability import gene_reliability
 
 SAMPLE_METRICS = ("across_gene_r", "delta_r", "skill", "delta_r_null", "delta_r_within", "delta_r_block")
 CHROMOSOME_METRICS = ("across_gene_r", "skill", "delta_r_scorer_mean")
@@ -126,12 +128,14 @@ def score_genes(held_out: HeldOut) -> pl.DataFrame:
 
     Returns:
         Columns gene_id, gene_name, model, n_samples, truth_sd, variable (its truth varies more than the median gene's; the
-        summary of `per_gene_r` is the median over these), per_gene_r, skill, rmse.
+        summary of `per_gene_r` is the median over these), per_gene_r, skill, rmse, reliability (skill, shrunk towards genes
+        alike in mean and standard deviation).
     """
     cohort = held_out.cohort
     samples = [sample for _, sample in held_out.rows]
     truth = cohort.expression[samples]
     means = np.stack([held_out.baselines[fold].mean for fold, _ in held_out.rows])
+    level = training_mean(means)
     truth_sd, variable = metrics.measured_sd(truth), metrics.variable_genes(truth)
     names = cohort.atlas.genes(cohort.atlas.record(cohort.samples[0]).assembly, cohort.gene_ids).frame["gene_name"]
     tables = []
@@ -142,6 +146,9 @@ def score_genes(held_out: HeldOut) -> pl.DataFrame:
         sse, base = np.where(measured, error, 0).sum(axis=0), np.where(measured, baseline, 0).sum(axis=0)
         with np.errstate(invalid="ignore", divide="ignore"):
             skill = np.where(base > 0, 1 - sse / base, np.nan)
+        reliability = gene_reliability(
+            p=predicted, t=truth, m=means, clusters=held_out.clusters, mean=level, sd=truth_sd
+        )
         tables.append(
             pl.DataFrame(
                 {
@@ -154,6 +161,7 @@ def score_genes(held_out: HeldOut) -> pl.DataFrame:
                     "per_gene_r": metrics.per_gene_r(predicted - means, truth - means),
                     "skill": skill,
                     "rmse": np.where(count > 0, np.sqrt(sse / np.maximum(count, 1)), np.nan),
+                    "reliability": reliability.skill,
                 }
             )
         )
