@@ -9,9 +9,11 @@ either (empirical Bayes). For gene g with held-out rows s of n_g independent clu
     mu_g  = mean of x, v(g) = mean of v, over genes near g in the plane of (rank of mean, rank of sd)
     s_g   = v(g) / n_g                                           sampling variance of x_g
     tau_g = mean of (x - mu)^2 - s over the same genes, at least 0   how much alike genes truly differ
-    x_g'  = mu_g + tau_g / (tau_g + s_g) (x_g - mu_g)            skill 1 - exp x', error sqrt exp x'
+    x_g'  = mu_g + w (x_g - mu_g) + w s_g / 2,  w = tau_g / (tau_g + s_g)      skill 1 - exp x', error sqrt exp x'
 
-Means over genes near g have Gaussian weights, times n. With many clusters s_g vanishes, and x_g stays as measured.
+Means over genes near g have Gaussian weights, times n; exp x' is the mean of the posterior, whose variance on the log
+scale is w s_g. The log of a mean lies too low by s_g / 2, which is added for the error and cancels in the ratio. With
+many clusters s_g vanishes, and x_g stays as measured.
 """
 
 from collections.abc import Callable, Sequence
@@ -25,6 +27,9 @@ Array = NDArray[np.floating]
 Floats = NDArray[np.float64]
 Smoother = Callable[[Floats, Floats], Floats]
 """Takes values and weights, both of shape (genes,), and gives weighted means over the neighbours of each gene."""
+
+Statistic = Callable[[Floats, Floats, Floats], Floats]
+"""Takes sums of squared errors of p, of m, and the number of rows; gives a number a gene on the log scale."""
 
 FLOOR = 0.02**2
 """Added to every mean squared error: an error below 0.02 in log2(TPM + 1) is none, and a silent gene has no skill."""
@@ -85,7 +90,7 @@ def gene_reliability(
         kept = _Sums(*(values[:, known] for values in sums))
         smooth = neighbour_smoother(mean[known], sd[known])
         skill[known] = 1 - np.exp(_shrink(kept, _log_ratio, smooth))
-        rmse[known] = np.sqrt(np.maximum(np.exp(_shrink(kept, _log_error, smooth)) - FLOOR, 0))
+        rmse[known] = np.sqrt(np.maximum(np.exp(_shrink(kept, _log_error, smooth, low=0.5)) - FLOOR, 0))
     return GeneReliability(skill, rmse)
 
 
@@ -108,8 +113,15 @@ def _log_error(error: Floats, base: Floats, rows: Floats) -> Floats:
     return np.asarray(np.log(error / rows + FLOOR))
 
 
-def _shrink(sums: _Sums, statistic: Callable[[Floats, Floats, Floats], Floats], smooth: Smoother) -> Floats:
-    """Shrink a statistic of each gene towards its neighbours', shape (genes,); the formula is that of the module."""
+def _shrink(sums: _Sums, statistic: Statistic, smooth: Smoother, *, low: float = 0.0) -> Floats:
+    """Shrink a statistic of each gene towards its neighbours', shape (genes,); the formula is that of the module.
+
+    Args:
+        sums: What the statistic is made of.
+        statistic: Gives x of sums over clusters.
+        smooth: Averages over neighbours.
+        low: By how many sampling variances x lies too low.
+    """
     total = _Sums(*(values.sum(axis=0) for values in sums))
     x = statistic(*total)
     n = total.rows**2 / (sums.rows**2).sum(axis=0)  # clusters, fewer where they are of unequal size
@@ -122,10 +134,10 @@ def _shrink(sums: _Sums, statistic: Callable[[Floats, Floats, Floats], Floats], 
     mu, s = smooth(x, n), v / n
     tau = np.maximum(smooth((x - mu) ** 2 - s, n), 0)
     trust = np.where(s > 0, tau / np.where(s > 0, tau + s, 1), 1)
-    return np.asarray(mu + trust * (x - mu))
+    return np.asarray(mu + trust * (x - mu) + (trust / 2 + low) * s)
 
 
-def _jackknife_variance(sums: _Sums, total: _Sums, statistic: Callable[[Floats, Floats, Floats], Floats]) -> Floats:
+def _jackknife_variance(sums: _Sums, total: _Sums, statistic: Statistic) -> Floats:
     """Variance of a statistic of each gene, by leaving out one cluster at a time; 0 with fewer than two."""
     present = sums.rows > 0
     count = np.maximum(present.sum(axis=0), 1)
