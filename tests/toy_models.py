@@ -156,11 +156,12 @@ def factories(cohort: Cohort, *names: str) -> Factories:
     return {name: make(name) for name in names}
 
 
-def hold_out(cohort: Cohort, holdout: str, *names: str) -> HeldOut:
+def hold_out(cohort: Cohort, holdout: str, *names: str, within: str = "dataset") -> HeldOut:
     chroms = cohort.atlas.genes("hg38", cohort.gene_ids).frame["chrom"].to_list()
     folds = make_folds(holdout, columns=cohort.columns, gene_chroms=chroms, groups=cohort.groups)
     clusters = cohort.columns.get(holdout.partition(",")[0], cohort.groups)
-    return cross_validate(cohort, folds, factories(cohort, *names), clusters=clusters)
+    kinds = cohort.columns.get(within, ("",) * len(cohort.samples))
+    return cross_validate(cohort, folds, factories(cohort, *names), clusters=clusters, kinds=kinds)
 
 
 def column(scores: pl.DataFrame, model: str, metric: str, stratum: str = "all") -> NDArray[np.float64]:

@@ -38,6 +38,12 @@ def evaluate(
         list[str], typer.Option("--set", metavar="MODEL.KEY=VALUE", help="A setting of a model. Repeat for several.")
     ] = [],
     bins: Annotated[str | None, typer.Option(help="Bins of region-mlp: score, or top=N strongest peaks.")] = None,
+    within: Annotated[
+        str | None,
+        typer.Option(
+            metavar="COLUMN", help="Measure delta_r_within among samples that share this column (default: dataset)."
+        ),
+    ] = None,
     seed: Seed = 0,
     quiet: Quiet = False,
     verbose: Verbose = False,
@@ -56,6 +62,7 @@ def evaluate(
         models=names,
         settings=parse_model_settings(setting, names),
         bins=parse_bins(bins),
+        within=within,
         seed=seed,
     )
     with console.progress("evaluate", make_plan(opened, settings).count_fits(seed=seed)) as advance:

@@ -89,6 +89,7 @@ def _run(evaluation: Evaluation, settings: EvaluationSettings) -> dict[str, Any]
         "models": list(evaluation.held_out.predictions),
         "settings": {name: dict(values) for name, values in (settings.settings or {}).items()},
         "bins": settings.bins,
+        "within": settings.within or "dataset",
         "seed": settings.seed,
         "notes": list(evaluation.notes),
     }

@@ -106,7 +106,8 @@ def judge_region(
     """
     whole = _with_region_genes(panel, held_out, others, clusters=clusters, seed=seed)
     cohort = panel.cohort
-    own_clusters = tuple(clusters[whole.cohort.samples.index(name)] for name in cohort.samples)
+    place = [whole.cohort.samples.index(name) for name in cohort.samples]
+    own_clusters = tuple(clusters[i] for i in place)
     folds, kept, baselines, predicted, told = [], [], [], [], []
     curves: dict[str, History] = {}
     scores = {name: cohort.atlas.peaks(name).score for name in cohort.samples} if bins is None else {}
@@ -136,6 +137,7 @@ def judge_region(
             REGION_MODEL: np.stack(predicted),
         },
         not_applicable=(),
+        kinds=tuple(whole.kinds[i] for i in place),
         bounds={name: _narrow_bounds(whole, levels, kept, cohort) for name, levels in whole.bounds.items()},
     )
     return RegionResult(judged, _count_notes(told, len(folds)), curves)
@@ -168,7 +170,7 @@ def _with_region_genes(
         return held_out
     genes = (*held_out.cohort.gene_ids, *more)
     wider = make_cohort(held_out.cohort.atlas, samples=held_out.cohort.samples, gene_ids=genes)
-    return cross_validate(wider, held_out.folds, others, clusters=clusters, seed=seed)
+    return cross_validate(wider, held_out.folds, others, clusters=clusters, kinds=held_out.kinds, seed=seed)
 
 
 def panel_folds(panel: RegionPanel, folds: Sequence[Fold], samples: Sequence[str]) -> dict[int, Fold]:

@@ -55,13 +55,13 @@ def evaluate(
     """
     settings = settings or EvaluationSettings()
     plan = make_plan(atlas, settings)
-    clusters, seed = plan.clusters, settings.seed
-    held_out = cross_validate(plan.cohort, plan.folds, plan.factories, clusters=clusters, seed=seed, progress=progress)
+    cohort, models, clusters, kinds, seed = plan.cohort, plan.factories, plan.clusters, plan.kinds, settings.seed
+    held_out = cross_validate(cohort, plan.folds, models, clusters=clusters, kinds=kinds, seed=seed, progress=progress)
     scores = score_samples(held_out, seed=seed)
     genes = region = None
     if not plan.withheld:
         genes = score_genes(held_out)
-        control = run_control(plan.cohort, plan.factories, clusters=clusters, seed=seed, progress=progress)
+        control = run_control(cohort, models, clusters=clusters, kinds=kinds, seed=seed, progress=progress)
         scores = scores.join(control, on=["sample", "model", "stratum"], how="left", maintain_order="left")
         region = _judge_region(plan, settings, held_out, progress)
     region_scores = None if region is None else score_samples(region.held_out, seed=seed)

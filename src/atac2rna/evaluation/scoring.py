@@ -63,7 +63,7 @@ def _score_model(held_out: HeldOut, model: str, stratum: Stratum, *, seed: int) 
             continue
         values["delta_r"][row] = metrics.delta_r(p=p, t=t, m=m)
         values["skill"][row] = metrics.skill(p=p, t=t, m=m)
-        within = baseline.within.get(held_out.cohort.datasets[sample])
+        within = baseline.within.get(held_out.kinds[sample])
         if within is not None:
             values["delta_r_within"][row] = metrics.delta_r(p=p, t=t, m=within)
         truth_deltas.append(t - m)
