@@ -104,7 +104,21 @@ class Cohort:
             datasets=tuple(self.datasets[i] for i in rows),
             seed=seed,
             prior=self.pool.prior(rows, withheld=withheld) if prior and self.pool is not None else None,
+            shared=self._shared(rows, clusters, withheld),
         )
+
+    def _shared(
+        self, rows: Sequence[int], clusters: Sequence[str], withheld: NDArray[np.bool_] | None
+    ) -> dict[Any, Any]:
+        """Give fits on the very same samples, one after another, the same place to share; only the last is kept."""
+        key = (tuple(rows), tuple(clusters), None if withheld is None else withheld.tobytes())
+        if key not in self._last_shared:
+            self._last_shared.clear()
+        return self._last_shared.setdefault(key, {})
+
+    @cached_property
+    def _last_shared(self) -> dict[Any, dict[Any, Any]]:
+        return {}
 
 
 def make_cohort(

@@ -103,6 +103,26 @@ def peak_strength(peaks: Peaks) -> NDArray[np.float32]:
     return result
 
 
+def log_signal(peaks: Peaks, *, top: int = 50_000) -> NDArray[np.float32]:
+    """Give log2(signal + 1) in units of its median over the sample's `top` strongest peaks.
+
+    Args:
+        peaks: One sample's peaks.
+        top: Number of peaks; all, where there are fewer.
+
+    Returns:
+        Shape (peaks,); 1 for every peak of a sample whose signals are all equal.
+    """
+    if len(peaks) == 0:
+        return np.empty(0, dtype=np.float32)
+    signal = np.log2(np.maximum(peaks.signal, 0) + 1)
+    middle = float(np.median(np.sort(signal)[-top:]))
+    if middle <= 0 or signal.min() == signal.max():
+        return np.ones(len(peaks), dtype=np.float32)
+    relative: NDArray[np.float32] = (signal / middle).astype(np.float32)
+    return relative
+
+
 def uniform_edges(reach: int, resolution: int) -> tuple[int, ...]:
     """Give the edges of equal bins from `reach` bp upstream of the TSS to `reach` bp downstream.
 
@@ -132,7 +152,12 @@ def signed_edges(*distances: int) -> tuple[int, ...]:
 
 
 def window_accessibility(
-    peaks: Peaks, genes: GeneTable, *, edges: tuple[int, ...], aggregate: Aggregate = "sum"
+    peaks: Peaks,
+    genes: GeneTable,
+    *,
+    edges: tuple[int, ...],
+    aggregate: Aggregate = "sum",
+    strength: NDArray[np.float32] | None = None,
 ) -> NDArray[np.float32]:
     """Strength of the peaks in each bin around every TSS.
 
@@ -146,6 +171,7 @@ def window_accessibility(
         genes: Gene table in the assembly of `peaks`.
         edges: Signed distances in bp, ascending, upstream negative; see `uniform_edges` and `signed_edges`.
         aggregate: `sum` of the strengths in a bin, or their `max`.
+        strength: Strength of each peak, shape (peaks,); None: `peak_strength`.
 
     Returns:
         Shape (genes, len(edges) - 1), 0 where no peak lies, also for genes on chromosomes without a peak.
@@ -159,7 +185,7 @@ def window_accessibility(
     line = lay_out(peaks, genes, reach=max(abs(edges[0]), abs(edges[-1])))
     position = line.peaks + peaks.point
     order = np.argsort(position, kind="stable")
-    point, strength = peaks.point[order], peak_strength(peaks)[order]
+    point, strength = peaks.point[order], (peak_strength(peaks) if strength is None else strength)[order]
     row = genes.genome_order
     tss, forward = genes.tss[row], genes.forward[row]
     low = line.genes[row] + tss + np.where(forward, edges[0], 1 - edges[-1])
@@ -239,6 +265,26 @@ def gene_activity(
         window = np.repeat(np.arange(counts.size), counts)
         scores[row[run]] = np.bincount(window, weights=weight * strength[pairs.point], minlength=counts.size)
     return scores
+
+
+def body_accessibility(peaks: Peaks, genes: GeneTable) -> NDArray[np.float32]:
+    """Sum the strengths of the peaks in each gene body, from start to end, shape (genes,)."""
+    line = lay_out(peaks, genes, reach=0)
+    position = line.peaks + peaks.point
+    order = np.argsort(position, kind="stable")
+    total = np.concatenate([[0], np.cumsum(np.rint(peak_strength(peaks)[order] * _GRAIN).astype(np.int64))])
+    start, end = (line.genes + genes.frame[column].to_numpy() for column in ("start", "end"))
+    inside = total[np.searchsorted(position[order], end)] - total[np.searchsorted(position[order], start)]
+    sums: NDArray[np.float32] = (inside / _GRAIN).astype(np.float32)
+    return sums
+
+
+def neighbours(genes: GeneTable, *, reach: int) -> NDArray[np.int64]:
+    """Count the other TSSs at most `reach` bp from each TSS, shape (genes,)."""
+    stride = int(genes.tss.max(initial=0)) + 2 * reach + 2
+    place = genes.chrom.astype(np.int64) * stride + genes.tss
+    line = np.sort(place)
+    return np.searchsorted(line, place + reach, side="right") - np.searchsorted(line, place - reach) - 1
 
 
 def promoter_profile(peaks: Peaks, genes: GeneTable, *, reach: int = 1_000) -> NDArray[np.float32]:

@@ -6,7 +6,7 @@ sample therefore cannot depend on the samples beside it, and nothing of a test s
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
@@ -60,6 +60,8 @@ class TrainingSet:
         datasets: Each sample's value of the `dataset` column, or empty strings where there is none.
         seed: Seed of whatever is random in the fit.
         prior: Profiles of a compendium; None where none is given.
+        shared: Where a model leaves what another may take up that is fitted on the very same samples (`joint` and
+            `joint-paired`); empty at first.
     """
 
     samples: tuple[str, ...]
@@ -71,6 +73,7 @@ class TrainingSet:
     datasets: tuple[str, ...]
     seed: int = 0
     prior: Prior | None = None
+    shared: dict[Any, Any] = field(default_factory=dict, compare=False, repr=False)
 
 
 @runtime_checkable

@@ -15,6 +15,8 @@ MODELS: dict[str, str] = {
     "gene-activity": "atac2rna.models.gene_activity:GeneActivity",
     "ridge": "atac2rna.models.ridge:Ridge",
     "kernel": "atac2rna.models.kernel:Kernel",
+    "joint": "atac2rna.models.joint.model:Joint",
+    "joint-paired": "atac2rna.models.joint.model:JointPaired",
     "region-mlp": "atac2rna.models.region_mlp:RegionMlp",
 }
 """Where each model's class lies; imported when it is asked for, so that no command waits for torch in vain."""
