@@ -16,6 +16,7 @@ MODELS: dict[str, str] = {
     "ridge": "atac2rna.models.ridge:Ridge",
     "kernel": "atac2rna.models.kernel:Kernel",
     "region-mlp": "atac2rna.models.region_mlp:RegionMlp",
+    "deep": "atac2rna.models.deep.model:Deep",
 }
 """Where each model's class lies; imported when it is asked for, so that no command waits for torch in vain."""
 
