@@ -303,9 +303,52 @@ EVALUATE: dict[str, tuple[Make, str]] = {
     "demo over something": (lambda p: ["demo", "-o", p.write("notes.txt", "x").parent], "something other than a demo"),
 }
 
+PROFILES = "gene_id\tE1\n" + "".join(f"ENSMUSG{i:011}\t1.0\n" for i in range(200))
+
+
+def compendium(content: str, *more: str) -> Make:
+    return lambda place: evaluate(place, "--compendium", place.write("c.tsv", content), *more)
+
+
+COMPENDIUM: dict[str, tuple[Make, str]] = {
+    "missing": (lambda p: evaluate(p, "--compendium", p.folder / "nope.tsv"), "nope.tsv: no such file; a compendium"),
+    "missing in train": (lambda p: train(p, "--compendium", p.folder / "nope.tsv"), "nope.tsv: no such file"),
+    "empty": (compendium(""), "c.tsv: is empty"),
+    "of other genes": (
+        compendium(PROFILES),
+        "(0.0%). Its ids look like ENSMUSG00000000000, those of the atlas like ENSG",
+    ),
+    "without gene_id": (compendium(PROFILES.replace("gene_id", "gene")), "c.tsv line 1: the first column"),
+    "negative": (compendium(PROFILES + "ENSG1\t-1\n"), "c.tsv line 202"),
+    "info alone": (lambda p: evaluate(p, "--compendium-info", p.folder), "Add --compendium FILE"),
+    "info alone in train": (lambda p: train(p, "--compendium-info", p.folder), "Add --compendium FILE"),
+    "info missing": (
+        lambda p: train(p, "--compendium", p.write("c.tsv", PROFILES), "--compendium-info", p.folder / "nope.tsv"),
+        "nope.tsv: no such file; an info table of a compendium",
+    ),
+    "info of other profiles": (
+        lambda p: train(
+            p, "--compendium", p.write("c.tsv", PROFILES), "--compendium-info", p.write("i.tsv", "eid\tsame_as\nE2\t\n")
+        ),
+        "i.tsv: every profile of the compendium has a row in its info",
+    ),
+    "strict without info": (compendium(PROFILES, "--strict-relatives"), "Add --compendium-info FILE"),
+    "strict alone": (lambda p: train(p, "--strict-relatives"), "Add --compendium FILE"),
+    "config key": (config("compendum = 'c.tsv'\n"), "got 'compendum'"),
+    "config file missing": (config("compendium = 'nope.tsv'\n"), "nope.tsv: no such file"),
+    "config no file": (config("compendium = 3\n"), "'compendium' does not fit: Input is not a valid path; got 3."),
+    "config strict of words": (config("strict_relatives = 'very'\n"), "'strict_relatives' does not fit"),
+}
+
 CASES = {
     f"{group}: {name}": case
-    for group, cases in (("build", BUILD), ("check", CHECK), ("train", TRAIN), ("evaluate", EVALUATE))
+    for group, cases in (
+        ("build", BUILD),
+        ("check", CHECK),
+        ("train", TRAIN),
+        ("evaluate", EVALUATE),
+        ("compendium", COMPENDIUM),
+    )
     for name, case in cases.items()
 }
 

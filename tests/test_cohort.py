@@ -1,6 +1,7 @@
 """What a cohort hands to a model, and to whom."""
 
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -8,10 +9,12 @@ import numpy as np
 import pytest
 
 from atac2rna.cohort import make_cohort
+from atac2rna.compendium import Compendium
 from atac2rna.errors import InputError
 from atac2rna.genome import GeneTable
 from atac2rna.peaks import Peaks
-from toy_cohort import toy_cohort, with_columns
+from atac2rna.profile_pool import make_pool
+from toy_cohort import toy_cohort, with_columns, with_genes
 
 
 @dataclass(frozen=True)
@@ -82,6 +85,16 @@ def test_samples_and_genes_come_in_the_order_asked_for() -> None:
     cohort = make_cohort(atlas(), samples=("d", "a", "b"), gene_ids=("G2",))
     assert cohort.columns == {"sample": ("d", "a", "b"), "lineage": ("z", "w", "x")}
     assert (cohort.gene_ids, cohort.expression.shape) == (("G2",), (3, 1))
+
+
+def test_profiles_along_other_genes_are_refused() -> None:
+    cohort = toy_cohort()
+    tpm = np.random.default_rng(0).uniform(1, 9, (2, 120))
+    profiles = Compendium(Path("c.tsv"), "0", ("E1", "E2"), cohort.gene_ids, tpm, {}, {})
+    parts = {"samples": cohort.samples, "gene_ids": cohort.gene_ids, "expression": cohort.expression}
+    with_pool = replace(cohort, pool=make_pool(profiles, **parts))
+    with pytest.raises(ValueError, match="make the pool anew"):
+        with_genes(with_pool, np.arange(120)[::-1])
 
 
 def test_too_little_or_unknown_is_refused() -> None:

@@ -28,6 +28,8 @@ ORDER = (
     "folds",
     "metrics",
     "models",
+    "compendium",
+    "profile_pool",
     "cohort",
     "plots",
     "evaluation",

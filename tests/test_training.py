@@ -156,7 +156,10 @@ def test_settings_of_flags_win_one_by_one() -> None:
 @pytest.mark.parametrize(
     ("values", "says"),
     [
-        ({"modle": "ridge"}, "has the keys model, seed, settings; got 'modle'"),
+        (
+            {"modle": "ridge"},
+            "has the keys model, seed, compendium, compendium_info, strict_relatives, settings; got 'modle'",
+        ),
         ({"seed": "x"}, "'seed' does not fit"),
         ({"settings": [1]}, "'settings' does not fit"),
     ],

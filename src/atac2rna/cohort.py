@@ -1,7 +1,7 @@
 """The samples of one analysis in memory: expression, labels, and each sample's representations, computed once."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -9,8 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from atac2rna.atlas import Atlas
+from atac2rna.compendium import Compendium
 from atac2rna.errors import InputError
 from atac2rna.models.base import Representation, TrainingSet
+from atac2rna.profile_pool import ProfilePool, make_pool
 
 
 @dataclass(frozen=True)
@@ -23,6 +25,7 @@ class Cohort:
         gene_ids: Genes, in the order of every array.
         expression: log2(TPM + 1), shape (samples, genes), float32, NaN where not measured.
         columns: Values of each sample by column, `sample` among them.
+        pool: Profiles of a compendium, for models that take a prior; None where none is given.
     """
 
     atlas: Atlas
@@ -30,6 +33,12 @@ class Cohort:
     gene_ids: tuple[str, ...]
     expression: NDArray[np.float32]
     columns: dict[str, tuple[str, ...]]
+    pool: ProfilePool | None = None
+
+    def __post_init__(self) -> None:
+        """Hold the profiles to the same samples and genes."""
+        if self.pool is not None and (self.pool.samples, self.pool.gene_ids) != (self.samples, self.gene_ids):
+            raise ValueError("the profiles beside a cohort are laid along its samples and genes; make the pool anew")
 
     @cached_property
     def groups(self) -> tuple[str, ...]:
@@ -70,8 +79,18 @@ class Cohort:
         clusters: Sequence[str],
         seed: int,
         withheld: NDArray[np.bool_] | None = None,
+        prior: bool = True,
     ) -> TrainingSet:
-        """Hand a model the samples `rows` and nothing of the others; `withheld` genes become NaN."""
+        """Hand a model the samples `rows` and nothing of the others.
+
+        Args:
+            rows: Indices of the training samples; all others are held out.
+            representation: How the model sees a sample.
+            clusters: Hold-out value of every sample of the cohort.
+            seed: Seed of the fit.
+            withheld: True for genes whose expression becomes NaN, shape (genes,).
+            prior: Whether profiles of the compendium, if there is one, are handed over, too.
+        """
         expression = self.expression[list(rows)]
         if withheld is not None:
             expression = np.where(withheld, np.float32(np.nan), expression)
@@ -84,19 +103,30 @@ class Cohort:
             lineages=tuple(self.lineages[i] for i in rows),
             datasets=tuple(self.datasets[i] for i in rows),
             seed=seed,
+            prior=self.pool.prior(rows, withheld=withheld) if prior and self.pool is not None else None,
         )
 
 
-def make_cohort(atlas: Atlas, *, samples: Iterable[str] | None = None, gene_ids: Sequence[str] | None = None) -> Cohort:
+def make_cohort(
+    atlas: Atlas,
+    *,
+    samples: Iterable[str] | None = None,
+    gene_ids: Sequence[str] | None = None,
+    compendium: Compendium | None = None,
+    strict_relatives: bool = False,
+) -> Cohort:
     """Take paired samples and genes of an atlas into memory.
 
     Args:
         atlas: The atlas.
         samples: Names; None: all that have RNA.
         gene_ids: Genes; None: the atlas' selected ones.
+        compendium: Profiles for models that take a prior; None: none.
+        strict_relatives: Whether profiles declared relatives of held-out samples are left out.
 
     Raises:
-        InputError: If fewer than 3 samples have RNA, a sample is not in the atlas, or no gene is selected.
+        InputError: If fewer than 3 samples have RNA, a sample is not in the atlas, no gene is selected, or the compendium
+            has under half of the atlas' selected genes.
     """
     names = tuple(atlas.paired if samples is None else samples)
     genes = tuple(atlas.gene_ids if gene_ids is None else gene_ids)
@@ -111,4 +141,15 @@ def make_cohort(atlas: Atlas, *, samples: Iterable[str] | None = None, gene_ids:
         atlas.record(name)  # Refuses a name that the atlas does not know.
     position = {name: i for i, name in enumerate(atlas.columns["sample"])}
     columns = {key: tuple(values[position[name]] for name in names) for key, values in atlas.columns.items()}
-    return Cohort(atlas, names, genes, atlas.expression(names, genes), columns)
+    cohort = Cohort(atlas, names, genes, atlas.expression(names, genes), columns)
+    if compendium is None:
+        return cohort
+    pool = make_pool(
+        compendium,
+        samples=names,
+        gene_ids=genes,
+        expression=cohort.expression,
+        scale_over=atlas.gene_ids,
+        strict=strict_relatives,
+    )
+    return replace(cohort, pool=pool)

@@ -1,7 +1,7 @@
 """One training from atlas to model directory: fit on all paired samples, with the cross-validated score beside it."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -13,18 +13,20 @@ from safetensors import SafetensorError
 from atac2rna import __version__
 from atac2rna.atlas import Atlas
 from atac2rna.cohort import Cohort, make_cohort
+from atac2rna.compendium import load_compendium
 from atac2rna.errors import InputError
 from atac2rna.evaluation.heldout import fit_model
 from atac2rna.evaluation.pictures import draw_training
-from atac2rna.evaluation.plan import EvaluationSettings, make_plan
+from atac2rna.evaluation.plan import NO_PRIOR_TAKEN, EvaluationSettings, compendium_notes, make_plan
 from atac2rna.evaluation.region import REGION_MODEL, make_panel
 from atac2rna.evaluation.run import Evaluation, evaluate
 from atac2rna.files import whole_folder
 from atac2rna.folds import choose_holdout
 from atac2rna.models.base import Model
 from atac2rna.models.region_settings import RegionMlpSettings, choose_bins
-from atac2rna.models.registry import DEFAULT_MODEL, make_model
+from atac2rna.models.registry import DEFAULT_MODEL, PAIRED, make_model, takes_prior
 from atac2rna.models.store import FORMAT, TrainedModel, load_model, save_model
+from atac2rna.profile_pool import record_pool
 
 
 class TrainingSettings(BaseModel):
@@ -33,6 +35,9 @@ class TrainingSettings(BaseModel):
     Attributes:
         model: Name of the model.
         seed: Seed of whatever is random.
+        compendium: Table of profiles, for a model that takes a prior; its cross-validation shows it without them, too.
+        compendium_info: Which profiles are samples, or relatives of samples.
+        strict_relatives: Leave out profiles declared relatives of samples held out in the cross-validations.
         settings: Settings of the model that differ from its defaults.
     """
 
@@ -40,6 +45,9 @@ class TrainingSettings(BaseModel):
 
     model: str = DEFAULT_MODEL
     seed: int = Field(default=0, ge=0)
+    compendium: Path | None = None
+    compendium_info: Path | None = None
+    strict_relatives: bool = False
     settings: dict[str, Any] = {}
 
 
@@ -119,19 +127,24 @@ def _train_into(
         evaluation = _cross_validate(atlas, settings, progress)
     except InputError as fault:
         notes = (*notes, f"not cross-validated: {fault}")
+    told = _compendium_notes(model, settings, cohort, evaluation)
     tables = {name: atlas.genes(name, cohort.gene_ids) for name in dict.fromkeys(cohort.columns["assembly"])}
+    card = {**_card(cohort, settings, evaluation), "compendium": _compendium_card(model, cohort, told)}
     try:
-        save_model(folder, model, tables=tables, card=_card(cohort, settings, evaluation))
+        save_model(folder, model, tables=tables, card=card)
     except SafetensorError as fault:  # its way to say that the disk is full
         raise OSError(str(fault)) from None
     draw_training(folder / "pictures", settings.model, evaluation, getattr(model, "history", None))
-    return evaluation, notes
+    return evaluation, (*notes, *told)
 
 
 def _prepare(atlas: Atlas, settings: TrainingSettings) -> tuple[Model, Cohort, tuple[str, ...]]:
-    """Make the model and the samples and genes it learns from; the region model has its own of both."""
+    """Make the model and the samples and genes it learns from; the region model has its own of both, and no prior."""
+    strict = settings.strict_relatives
+    compendium = load_compendium(settings.compendium, settings.compendium_info, strict_relatives=strict)
     if settings.model != REGION_MODEL:
-        return make_model(settings.model, settings.settings), make_cohort(atlas), ()
+        model = make_model(settings.model, settings.settings)
+        return model, make_cohort(atlas, compendium=compendium, strict_relatives=strict), ()
     make_model(REGION_MODEL, settings.settings)
     wanted = RegionMlpSettings(**settings.settings)
     panel = make_panel(atlas, wanted)
@@ -153,9 +166,17 @@ def _cross_validate(atlas: Atlas, settings: TrainingSettings, progress: Callable
 
 
 def comparison(settings: TrainingSettings) -> EvaluationSettings:
-    """Give the cross-validation that goes with a training: the mean and the model, by the default hold-out."""
+    """Give the cross-validation that goes with a training: the mean and the model, by the default hold-out.
+
+    With a compendium, a model that takes it as prior stands beside itself without it.
+    """
     return EvaluationSettings(
-        models=("mean", settings.model), settings={settings.model: settings.settings}, seed=settings.seed
+        models=("mean", settings.model),
+        settings={settings.model: settings.settings},
+        seed=settings.seed,
+        compendium=settings.compendium,
+        compendium_info=settings.compendium_info,
+        strict_relatives=settings.strict_relatives,
     )
 
 
@@ -174,7 +195,7 @@ def resolve(settings: TrainingSettings) -> dict[str, Any]:
         InputError: If there is no such model or setting, or a value does not fit.
     """
     own = getattr(make_model(settings.model, settings.settings), "settings", None)
-    return {**settings.model_dump(), "settings": own.model_dump(mode="json") if own is not None else {}}
+    return {**settings.model_dump(mode="json"), "settings": own.model_dump(mode="json") if own is not None else {}}
 
 
 def settings_from(
@@ -205,8 +226,29 @@ def settings_from(
         return settings.model_copy(update={"settings": {**settings.settings, **more}})
     except ValidationError as fault:
         first = fault.errors()[0]
-        told = first["msg"].removesuffix(", unable to parse string as an integer")
+        told = first["msg"].removesuffix(", unable to parse string as an integer").partition(" for <class")[0]
         raise InputError(f"setting {first['loc'][0]!r} does not fit: {told}; got {first['input']!r}.") from None
+
+
+def _compendium_notes(
+    model: Model, settings: TrainingSettings, cohort: Cohort, evaluation: Evaluation | None
+) -> tuple[str, ...]:
+    """Say which profiles the model and its cross-validation were fitted without; () where no compendium was given."""
+    if settings.compendium is None:
+        return ()
+    if cohort.pool is None:
+        return (NO_PRIOR_TAKEN,)
+    folds = () if evaluation is None else evaluation.held_out.folds
+    return compendium_notes(cohort.pool, [model], {fold.name: fold.train for fold in folds})
+
+
+def _compendium_card(model: Model, cohort: Cohort, told: Sequence[str]) -> dict[str, Any] | None:
+    """What model.json says of the profiles that the model was fitted with; None where it was given none."""
+    if cohort.pool is None or not takes_prior(model):
+        return None
+    prior = cohort.pool.prior(range(len(cohort.samples)))
+    used = [] if prior is None else list(prior.profiles)
+    return {**record_pool(cohort.pool), "n_used": len(used), "used": used, "notes": list(told)}
 
 
 def _card(cohort: Cohort, settings: TrainingSettings, evaluation: Evaluation | None) -> dict[str, Any]:
@@ -231,13 +273,12 @@ def _card(cohort: Cohort, settings: TrainingSettings, evaluation: Evaluation | N
 
 
 def _scores_of(model: str, evaluation: Evaluation | None) -> Mapping[str, Any] | None:
-    """The model's own summary; that of the region's table for the region model."""
+    """The model's own summary, with that of its paired variant; that of the region's table for the region model."""
     if evaluation is None:
         return None
     summary = evaluation.summary
     models = summary["strata"].get("region", {}) if model == REGION_MODEL else summary["models"]
-    scores = {
-        metric: {key: value if value == value else None for key, value in numbers.items()}
-        for metric, numbers in models.get(model, {}).items()
-    }
-    return {"holdout": summary["holdout"], "n_samples": summary["n_samples"], "metrics": scores}
+    scores = {"metrics": models.get(model, {})}
+    if PAIRED.get(model) in models:
+        scores["metrics_without_compendium"] = models[PAIRED[model]]
+    return {"holdout": summary["holdout"], "n_samples": summary["n_samples"], **scores}

@@ -5,7 +5,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from atac2rna.cli.options import Quiet, Seed, Verbose, parse_bins, parse_model_settings, parse_names
+from atac2rna.cli.options import (
+    CompendiumFile,
+    CompendiumInfo,
+    Quiet,
+    Seed,
+    StrictRelatives,
+    Verbose,
+    parse_bins,
+    parse_model_settings,
+    parse_names,
+)
 
 if TYPE_CHECKING:
     from atac2rna.cli.console import Console
@@ -37,6 +47,9 @@ def evaluate(
         list[str], typer.Option("--set", metavar="MODEL.KEY=VALUE", help="A setting of a model. Repeat for several.")
     ] = [],
     bins: Annotated[str | None, typer.Option(help="Bins of region-mlp: score, or top=N strongest peaks.")] = None,
+    compendium: CompendiumFile = None,
+    compendium_info: CompendiumInfo = None,
+    strict_relatives: StrictRelatives = False,
     seed: Seed = 0,
     quiet: Quiet = False,
     verbose: Verbose = False,
@@ -56,6 +69,9 @@ def evaluate(
         settings=parse_model_settings(setting, names),
         bins=parse_bins(bins),
         seed=seed,
+        compendium=compendium,
+        compendium_info=compendium_info,
+        strict_relatives=strict_relatives,
     )
     with console.progress("evaluate", make_plan(opened, settings).count_fits(seed=seed)) as advance:
         result = evaluate_to_folder(opened, output, settings, progress=advance)

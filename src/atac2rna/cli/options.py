@@ -25,6 +25,21 @@ Settings = Annotated[
     list[str], typer.Option("--set", metavar="KEY=VALUE", help="A setting of the model. Repeat for several.")
 ]
 
+CompendiumFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--compendium", metavar="FILE", help="Expression profiles without ATAC, genes x profiles, TPM: prior of models."
+    ),
+]
+CompendiumInfo = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="Table of its profiles; columns same_as and related name samples of the atlas."),
+]
+StrictRelatives = Annotated[
+    bool,
+    typer.Option("--strict-relatives", help="Leave out profiles declared relatives of held-out samples, too."),
+]
+
 
 def parse_annotations(values: Sequence[str]) -> dict[str, Path]:
     """Read `ASSEMBLY=FILE` options into files by canonical assembly."""
@@ -94,7 +109,7 @@ def parse_model_settings(values: Sequence[str], models: Sequence[str] | None) ->
 
 
 def read_config(path: Path | None) -> dict[str, Any]:
-    """Read a TOML settings file; {} where none is given.
+    """Read a TOML settings file; {} where none is given. Files that it names are relative to its folder.
 
     Raises:
         InputError: If the file is missing or no TOML.
@@ -107,6 +122,8 @@ def read_config(path: Path | None) -> dict[str, Any]:
         return {}
     text = read_text_bytes(path, what="a settings file (TOML)")
     try:
-        return tomllib.loads(text.decode())
+        values = tomllib.loads(text.decode())
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as fault:
         raise InputError(f"{path}: is not TOML ({fault}); correct it.") from None
+    files = {key: values[key] for key in ("compendium", "compendium_info") if isinstance(values.get(key), str)}
+    return values | {key: path.parent / Path(name).expanduser() for key, name in files.items()}

@@ -5,7 +5,17 @@ from typing import Annotated
 
 import typer
 
-from atac2rna.cli.options import Quiet, Settings, Verbose, parse_bins, parse_settings, read_config
+from atac2rna.cli.options import (
+    CompendiumFile,
+    CompendiumInfo,
+    Quiet,
+    Settings,
+    StrictRelatives,
+    Verbose,
+    parse_bins,
+    parse_settings,
+    read_config,
+)
 
 HELP = """Train a model on all paired samples of an atlas.
 
@@ -22,10 +32,13 @@ def train(
     output: Annotated[Path, typer.Option("--output", "-o", metavar="MODEL", help="Folder of the model.")],
     model: Annotated[str | None, typer.Option(help="Name of the model (default: kernel).")] = None,
     config: Annotated[
-        Path | None, typer.Option(help="TOML file with model, seed and [settings]; options win over it.")
+        Path | None, typer.Option(help="TOML file with model, seed, compendium, [settings]; options win over it.")
     ] = None,
     setting: Settings = [],
     bins: Annotated[str | None, typer.Option(help="Bins of region-mlp: score, or top=N strongest peaks.")] = None,
+    compendium: CompendiumFile = None,
+    compendium_info: CompendiumInfo = None,
+    strict_relatives: StrictRelatives = False,
     seed: Annotated[int | None, typer.Option(min=0, help="Seed of whatever is random (default: 0).")] = None,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace the model once the new one is complete.")
@@ -42,7 +55,13 @@ def train(
     from atac2rna.evaluation.summary import SHOWN_METRICS, format_table
 
     console = Console(quiet=quiet, verbose=verbose)
-    flags = {"model": model, "seed": seed}
+    flags = {
+        "model": model,
+        "seed": seed,
+        "compendium": compendium,
+        "compendium_info": compendium_info,
+        "strict_relatives": strict_relatives or None,
+    }
     settings = training.settings_from(
         {**read_config(config), **{key: value for key, value in flags.items() if value is not None}},
         own=parse_settings(setting),

@@ -17,6 +17,7 @@ from atac2rna.evaluation.pictures import draw_evaluation
 from atac2rna.evaluation.plan import EvaluationSettings
 from atac2rna.evaluation.run import Evaluation, evaluate
 from atac2rna.files import whole_folder
+from atac2rna.profile_pool import record_pool
 
 SUMMARY = "summary.json"
 OWN = frozenset({"metrics.tsv", "per_gene.tsv", SUMMARY, "run.json", "pictures"})
@@ -80,8 +81,18 @@ def _run(evaluation: Evaluation, settings: EvaluationSettings) -> dict[str, Any]
         "settings": {name: dict(values) for name, values in (settings.settings or {}).items()},
         "bins": settings.bins,
         "seed": settings.seed,
+        "compendium": _compendium(evaluation),
         "notes": list(evaluation.notes),
     }
+
+
+def _compendium(evaluation: Evaluation) -> dict[str, Any] | None:
+    """Which profiles were given and which left out, of all folds and, as relatives, of single ones; None without."""
+    pool, folds = evaluation.held_out.cohort.pool, evaluation.held_out.folds
+    if pool is None:
+        return None
+    kin = {fold.name: list(pool.kin_of_held_out(fold.train)) for fold in folds}
+    return {**record_pool(pool), "left_out_by_fold": {name: names for name, names in kin.items() if names}}
 
 
 def _write_json(path: Path, content: Mapping[str, Any]) -> None:

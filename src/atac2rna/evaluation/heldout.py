@@ -11,6 +11,7 @@ from atac2rna.cohort import Cohort
 from atac2rna.folds import Fold
 from atac2rna.metrics import MIN_WITHIN_SAMPLES, measured_sd
 from atac2rna.models.base import Model, training_mean
+from atac2rna.models.registry import takes_prior
 
 ModelFactory = Callable[[], Model]
 Progress = Callable[[str], None]
@@ -143,8 +144,16 @@ def fit_model(
     seed: int,
     withheld: NDArray[np.bool_] | None = None,
 ) -> Model:
-    """Fit a model on the samples `train` and give it back."""
-    model.fit(cohort.training_set(train, model.representation, clusters=clusters, seed=seed, withheld=withheld))
+    """Fit a model on the samples `train`, with the cohort's prior if it takes one, and give it back."""
+    training = cohort.training_set(
+        train,
+        model.representation,
+        clusters=clusters,
+        seed=seed,
+        withheld=withheld,
+        prior=takes_prior(model),
+    )
+    model.fit(training)
     return model
 
 

@@ -1,18 +1,24 @@
 """What an evaluation is going to do: samples, folds and models, all checked before the first fit."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from atac2rna.atlas import Atlas
 from atac2rna.cohort import Cohort, make_cohort
+from atac2rna.compendium import load_compendium
 from atac2rna.errors import InputError
 from atac2rna.evaluation.control import partner_pairs
 from atac2rna.evaluation.heldout import ModelFactory
 from atac2rna.evaluation.region import REGION_MODEL, RegionPanel, make_panel, panel_folds
 from atac2rna.folds import CHROMOSOME, Fold, choose_holdout, holdout_clusters, make_folds
+from atac2rna.models.base import Model
 from atac2rna.models.region_settings import RegionMlpSettings
-from atac2rna.models.registry import WHOLE_GENOME, make_model
+from atac2rna.models.registry import PAIRED, WHOLE_GENOME, make_model, takes_prior
+from atac2rna.profile_pool import ProfilePool, describe_folds, describe_pool
+
+NO_PRIOR_TAKEN = "compendium: not used, for none of the models takes profiles as prior."
 
 
 @dataclass(frozen=True)
@@ -26,6 +32,9 @@ class EvaluationSettings:
         settings: Settings of models, by model name.
         bins: Bins of the region model: `score` or `top=N`; None: chosen from the training samples.
         seed: Seed of whatever is random.
+        compendium: Table of profiles for models that take a prior; each of them is compared with itself without it, too.
+        compendium_info: Which profiles are samples, or relatives of samples.
+        strict_relatives: Leave out profiles declared relatives of a fold's held-out samples.
     """
 
     holdout: str | None = None
@@ -33,6 +42,9 @@ class EvaluationSettings:
     settings: Mapping[str, Mapping[str, Any]] | None = None
     bins: str | None = None
     seed: int = 0
+    compendium: Path | None = None
+    compendium_info: Path | None = None
+    strict_relatives: bool = False
 
 
 @dataclass(frozen=True)
@@ -77,9 +89,12 @@ def make_plan(atlas: Atlas, settings: EvaluationSettings) -> Plan:
     """Choose samples, folds and models.
 
     Raises:
-        InputError: If a model, column or setting does not exist, or the hold-out cannot be made.
+        InputError: If a model, column or setting does not exist, the hold-out cannot be made, or the compendium is not what
+            it should be.
     """
-    cohort = make_cohort(atlas)
+    strict = settings.strict_relatives
+    compendium = load_compendium(settings.compendium, settings.compendium_info, strict_relatives=strict)
+    cohort = make_cohort(atlas, compendium=compendium, strict_relatives=strict)
     holdout = choose_holdout(cohort.columns) if settings.holdout is None else settings.holdout
     chroms = atlas.genes(cohort.columns["assembly"][0], cohort.gene_ids).frame["chrom"].to_list()
     folds = make_folds(holdout, columns=cohort.columns, gene_chroms=chroms, groups=cohort.groups)
@@ -92,6 +107,9 @@ def make_plan(atlas: Atlas, settings: EvaluationSettings) -> Plan:
     factories = _factories(settings)
     withheld = any(fold.withheld is not None for fold in folds)
     panel, notes = (None, ()) if withheld else _panel(cohort, folds, settings)
+    if cohort.pool is not None:
+        models = (make() for make in factories.values())
+        notes = (*notes, *compendium_notes(cohort.pool, models, {fold.name: fold.train for fold in folds}))
     left = (REGION_MODEL,) if withheld and _region_asked(settings) else ()
     return Plan(cohort, holdout, folds, clusters, factories, panel, notes, left)
 
@@ -99,9 +117,12 @@ def make_plan(atlas: Atlas, settings: EvaluationSettings) -> Plan:
 def _factories(settings: EvaluationSettings) -> dict[str, ModelFactory]:
     """Give a factory of every whole-genome model asked for, `mean` first; names and settings are checked here."""
     asked = WHOLE_GENOME if settings.models is None else settings.models
-    own = settings.settings or {}
+    own = dict(settings.settings or {})
     for name in (*asked, *own):
         make_model(name, own.get(name))
+    if settings.compendium is not None:
+        asked = _with_paired(asked)
+        own = {PAIRED[name]: values for name, values in own.items() if PAIRED.get(name) in asked} | own
     if settings.bins is not None:
         make_model(REGION_MODEL, {"bins": settings.bins})
     stray = [name for name in own if name not in asked and name != REGION_MODEL]
@@ -119,6 +140,26 @@ def _factories(settings: EvaluationSettings) -> dict[str, ModelFactory]:
         return lambda: make_model(name, own.get(name))
 
     return {name: factory(name) for name in names}
+
+
+def _with_paired(asked: Sequence[str]) -> tuple[str, ...]:
+    """Put the paired variant of each model that takes a prior right behind it."""
+    pairs = {name: PAIRED[name] for name in asked if name in PAIRED and takes_prior(make_model(name))}
+    rest = (name for name in asked if name not in pairs.values())
+    return tuple(name for own in rest for name in (own, pairs.get(own)) if name is not None)
+
+
+def compendium_notes(pool: ProfilePool, models: Iterable[Model], folds: Mapping[str, Sequence[int]]) -> tuple[str, ...]:
+    """Say which profiles are left out and why, or that no model asks for them.
+
+    Args:
+        pool: The profiles beside the samples.
+        models: The models compared.
+        folds: Indices of each fold's training samples, by its name.
+    """
+    if not any(takes_prior(model) for model in models):
+        return (NO_PRIOR_TAKEN,)
+    return (*describe_pool(pool), *describe_folds(pool, folds))
 
 
 def _panel(

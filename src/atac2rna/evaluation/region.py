@@ -166,6 +166,8 @@ def _with_region_genes(
         return held_out
     genes = (*held_out.cohort.gene_ids, *more)
     wider = make_cohort(held_out.cohort.atlas, samples=held_out.cohort.samples, gene_ids=genes)
+    if held_out.cohort.pool is not None:
+        wider = replace(wider, pool=held_out.cohort.pool.along(genes))
     return cross_validate(wider, held_out.folds, others, clusters=clusters, seed=seed)
 
 

@@ -25,6 +25,14 @@ WHOLE_GENOME = ("mean", "nearest", "gene-activity", "ridge", "kernel")
 
 DEFAULT_MODEL = "kernel"
 
+PAIRED: dict[str, str] = {"joint": "joint-paired"}
+"""Models that take a compendium as prior, and the same without it: with a compendium both are reported, always."""
+
+
+def takes_prior(model: Model) -> bool:
+    """Tell whether a model learns from the profiles of a compendium, too; every other never sees them."""
+    return bool(getattr(model, "takes_prior", False)) and model.name not in PAIRED.values()
+
 
 def make_model(name: str, settings: Mapping[str, Any] | None = None) -> Model:
     """Make an unfitted model.
