@@ -17,6 +17,7 @@ MODELS: dict[str, str] = {
     "kernel": "atac2rna.models.kernel:Kernel",
     "region-mlp": "atac2rna.models.region_mlp:RegionMlp",
     "deep": "atac2rna.models.deep.model:Deep",
+    "auto": "atac2rna.models.auto:Auto",
 }
 """Where each model's class lies; imported when it is asked for, so that no command waits for torch in vain."""
 

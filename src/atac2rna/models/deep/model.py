@@ -23,6 +23,7 @@ from atac2rna.models.deep.similarity import (
 )
 from atac2rna.models.deep.stack import PARTS, stack_weights
 from atac2rna.models.deep.windows import DeepWindow, Floats
+from atac2rna.models.inner_groups import choose_groups
 
 if TYPE_CHECKING:
     from atac2rna.models.deep.network import DeepNetwork
@@ -184,19 +185,6 @@ class Deep:
             Checkpoint(folder / f"member{member}.safetensors", f"{digest.hexdigest()}-{member}")
             for member in range(self.settings.members)
         ]
-
-
-def choose_groups(training: TrainingSet) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Choose what is held out together inside the fit, and say so where it is not the clusters.
-
-    Clusters, where they are at least two; else lineages, else every sample by itself.
-    """
-    if len(set(training.clusters)) >= 2:
-        return training.clusters, ()
-    for values, words in ((training.lineages, "lineages"), (training.samples, "single samples")):
-        if len(set(values)) >= 2:
-            return values, (f"all training samples are of one cluster; {words} are held out inside the fit instead",)
-    return training.samples, ("there is one training sample; nothing can be held out inside the fit",)
 
 
 def _member_state(member: int, rows: "Rows", learned: NDArray[np.intp], network: "DeepNetwork") -> _State:

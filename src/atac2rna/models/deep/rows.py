@@ -14,6 +14,7 @@ from atac2rna.models.deep.samples import Samples
 from atac2rna.models.deep.settings import DeepSettings
 from atac2rna.models.deep.similarity import Axes, Doubles, centre_gram, make_axes, project, ridge_coefficients
 from atac2rna.models.deep.windows import Floats
+from atac2rna.models.inner_groups import deal_folds
 
 
 class Units(NamedTuple):
@@ -174,7 +175,7 @@ def make_rows(
         return Part(rows, make_facts(memory), similar, place, np.nan_to_num(target, nan=0.0), measured)
 
     learn = []
-    for fold in _folds(samples.groups[learned], settings.folds, seed):
+    for fold in deal_folds(samples.groups[learned], count=settings.folds, seed=seed):
         rows, others = learned[fold], learned[~fold] if (~fold).any() else learned  # a single group meets itself
         without = np.concatenate([rows, checked])
         memory = make_memory(samples, others, without=without, components=settings.components)
@@ -186,12 +187,6 @@ def make_rows(
         for p in (*learn, *([check] if check else []))
     ]
     return Rows(samples, units, frame, axes, tuple(parts[: len(learn)]), parts[-1] if check else None)
-
-
-def _folds(groups: NDArray[np.str_], count: int, seed: int) -> list[NDArray[np.bool_]]:
-    """Deal whole groups into at most `count` folds of about equal numbers of groups; one mask of the samples a fold."""
-    names = np.random.default_rng([seed, 1]).permutation(np.unique(groups))
-    return [np.isin(groups, names[i::count]) for i in range(min(count, len(names)))]
 
 
 def _units(samples: Samples, parts: list[Part]) -> Units:
