@@ -14,7 +14,7 @@ from atac2rna.models.deep.network import DeepNetwork, Shape
 from atac2rna.models.deep.rows import Rows, make_rows
 from atac2rna.models.deep.samples import Samples, arrange_samples, gene_order
 from atac2rna.models.deep.settings import DeepSettings
-from atac2rna.models.deep.similarity import centre_gram, make_axes, project, ridge_coefficients, store_rows
+from atac2rna.models.deep.similarity import centre_gram, left_open, make_axes, project, ridge_coefficients, store_rows
 from atac2rna.models.deep.stack import cluster_moments, stack_weights
 from atac2rna.models.deep.windows import DeepWindow, near_bins
 from atac2rna.models.registry import make_model
@@ -72,7 +72,11 @@ def test_a_row_is_seen_by_a_memory_without_its_group(cohort: Cohort) -> None:
         own = one.samples.groups[before.rows[0]] == "L3"
         assert len(set(one.samples.groups[before.rows])) == 1
         for name, a, b in zip(before.facts._fields, before.facts, after.facts, strict=True):
-            assert torch.equal(a, b) == own, name
+            if name == "own_ridge":  # in one unit for all folds
+                a, b = (x * made.units.delta for x, made in ((a, one), (b, other)))
+                assert torch.allclose(a, b, rtol=1e-5) == own, name
+            else:
+                assert torch.equal(a, b) == own, name
         if own:
             others = one.samples.groups != "L3"
             expected = one.samples.expression[before.rows] - one.samples.expression[others].mean(axis=0)
@@ -97,10 +101,12 @@ def test_barred_profiles_are_in_no_memory_that_meets_their_sample(cohort: Cohort
     barred[4, 1] = True
     samples = samples._replace(profiles=profiles, barred=barred)
     everyone = np.arange(len(samples.names))
+    gram, settings = store_rows(samples.row).gram(), DeepSettings(components=99)
 
     def count(without: list[int]) -> int:
         rows = np.setdiff1d(everyone, without)
-        return len(make_memory(samples, rows, without=np.array(without, dtype=np.intp), components=99).power)
+        memory = make_memory(samples, gram, rows, without=np.array(without, dtype=np.intp), settings=settings)
+        return len(memory.power)
 
     assert count([5]) == count([4]) + 1
     assert count([]) == len(everyone) - 1 + 2
@@ -140,6 +146,33 @@ def test_similar_is_the_prediction_of_kernel(cohort: Cohort) -> None:
     mean = cohort.expression[train].mean(axis=0)
     expected = (model.predict(cohort.inputs(name, model.representation)) - mean)[gene_order(cohort.gene_ids)]
     np.testing.assert_allclose(part.similar[0] * rows.units.delta, expected, atol=1e-4)
+
+
+def test_what_is_left_open_is_what_kernel_misses_without_the_group(cohort: Cohort) -> None:
+    samples = samples_of(cohort)
+    gram = store_rows(samples.row).gram()
+    centred = centre_gram(gram)[1]
+    deltas = samples.expression - samples.expression.mean(axis=0)
+    left = left_open(centred, deltas, samples.groups, noise=0.1)
+    own = samples.groups == "L2"
+    scale = np.trace(centred) / len(centred)
+    system = centred[np.ix_(~own, ~own)] / scale + 0.1 * np.eye(int((~own).sum()))
+    predicted = centred[np.ix_(own, ~own)] / scale @ np.linalg.solve(system, deltas[~own])
+    np.testing.assert_allclose(left[own], deltas[own] - predicted, atol=1e-4)
+
+
+def test_the_own_ridge_is_that_of_each_gene(cohort: Cohort) -> None:
+    samples = samples_of(cohort)
+    gram, everyone = store_rows(samples.row).gram(), np.arange(len(samples.names))
+    memory = make_memory(samples, gram, everyone, without=everyone[:0], settings=DeepSettings())
+    windows = samples.window - samples.window.mean(axis=0)
+    deltas = samples.expression - samples.expression.mean(axis=0)
+    left = left_open(centre_gram(gram)[1], deltas, samples.groups, noise=0.1)
+    penalty = np.diag((windows**2).sum(axis=0).mean(axis=0) + 1e-6)
+    for gene in (0, 77):
+        x = windows[:, gene].astype(np.float64)
+        expected = np.linalg.solve(x.T @ x + penalty, x.T @ left[:, gene])
+        np.testing.assert_allclose(memory.own_ridge[gene], expected, atol=1e-3)
 
 
 def test_many_rows_are_kept_by_their_directions(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -101,10 +101,10 @@ class Deep:
         products = RowStore(f["row_basis"], f["row_mix"]).products(view.row)
         similar = _centring(f, "rows").apply(products) @ f["coefficients"]
         memory = Memory(*(f[f"memory_{name}"] for name in Memory._fields))
-        facts = make_facts(memory)
         total = np.zeros(len(f["order"]), dtype=np.float64)
         for member, network in enumerate(self._networks):
             unit = float(f[f"member{member}_unit"][0])
+            facts = make_facts(memory, unit)
             axes = Axes(_centring(f, f"member{member}"), f[f"member{member}_axes"])
             place = axes.coordinates(products[f[f"member{member}_rows"]])
             blank = np.zeros((1, total.size), dtype=np.float32)
@@ -144,7 +144,7 @@ class Deep:
     def _known(self, samples: Samples, store: RowStore, gram: Doubles) -> _State:
         """What all training samples tell a test row, as `rows` does for the folds."""
         everyone = np.arange(len(samples.names))
-        memory = make_memory(samples, everyone, without=everyone[:0], components=self.settings.components)
+        memory = make_memory(samples, gram, everyone, without=everyone[:0], settings=self.settings)
         centring, centred = centre_gram(gram)
         deltas = training_deltas(samples.expression, memory.mean)
         return {

@@ -8,7 +8,7 @@ the frame, A axes of accessibility.
     local --> channels (S, G, C), each gene's own mixture --> pooled (S, E * C)
     S, F + S, A + pooled --> state (S, Z)
     local, gene (G, E), state --FiLM--> head (S, G)
-    delta = evidence, trans, similar (kernel ridge), each by a gain, + head + gene . map(state)
+    delta = evidence, trans, similar (kernel ridge), beside (own ridge), each by a gain, + head + gene . map(state)
 """
 
 from typing import NamedTuple
@@ -35,7 +35,7 @@ class Shape(NamedTuple):
 
 
 class Output(NamedTuple):
-    """What the network says, in units of `Units.delta`: what the window alone tells, (S, G), and `PARTS`, (5, S, G)."""
+    """What the network says, in units of `Units.delta`: what the window alone tells, (S, G), and `PARTS`, (6, S, G)."""
 
     evidence: Tensor
     parts: Tensor
@@ -63,7 +63,7 @@ class DeepNetwork(nn.Module):
         self.conv = nn.Conv1d(3, c, _KERNEL, padding=_KERNEL // 2)
         self.at_bin = nn.Parameter(torch.zeros(c, shape.bins))
         self.from_window = nn.Linear(c * shape.bins, h)
-        self.from_rank = nn.Linear(2 * SCALES + KNOWN, h)
+        self.from_rank = nn.Linear(2 * SCALES + KNOWN + 1, h)
         self.deepen = nn.Linear(h, h)
         self.to_evidence = nn.Linear(h, 1)
         self.slopes = nn.Parameter(torch.zeros(SCALES))
@@ -81,7 +81,7 @@ class DeepNetwork(nn.Module):
         self.read_gene = nn.Linear(e, h)
         self.head = nn.Linear(h, 1)
         self.map_state = nn.Linear(z, e)
-        self.gains = nn.Parameter(torch.zeros(3))
+        self.gains = nn.Parameter(torch.zeros(4))
         self.register_buffer("frame", torch.zeros(shape.directions, shape.genes))
         self.register_buffer("frame_scale", torch.zeros(shape.directions))
         self.register_buffer("rank_unit", torch.ones(SCALES))
@@ -101,13 +101,13 @@ class DeepNetwork(nn.Module):
             self.at_bin.normal_(0, 0.1, generator=generator)
             self.slopes.fill_(0.2)
             self.noise.fill_(-3.5)  # log of 0.03, the ridge of the study
-            self.gains.copy_(torch.tensor([0.2, 0.5, 0.4]))
+            self.gains.copy_(torch.tensor([0.2, 0.5, 0.4, 0.3]))
             for last in (self.head, self.map_state):
                 last.weight.zero_()
 
     def forward(self, batch: Batch) -> Output:
         """Predict the deltas of some samples; each sees no other."""
-        local, slope = self._local(batch)
+        local, slope, beside = self._local(batch)
         evidence = self.to_evidence(local)[..., 0] + slope @ self.slopes  # (S, G)
         trans = self._trans(evidence, batch)
         gene = self.gene + self.gene_from_frame((self.frame * self.shape.genes**0.5).T)  # (G, E)
@@ -120,11 +120,12 @@ class DeepNetwork(nn.Module):
         hidden = hidden * (1 + self.film_state(state)[:, None] * self.film_gene(gene))  # (S, G, H)
         own = self.head(self._drop(functional.gelu(hidden)))[..., 0]
         shared = self.map_state(state) @ gene.T  # (S, G)
-        gained = [gain * part for gain, part in zip(self.gains, (evidence, trans, batch.similar), strict=True)]
+        linear = (evidence, trans, batch.similar, beside)
+        gained = [gain * part for gain, part in zip(self.gains, linear, strict=True)]
         return Output(evidence, torch.stack([*gained, own, shared]))
 
-    def _local(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Read each window beside its mean, (S, G, H), and give slope times rank, (S, G, K)."""
+    def _local(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
+        """Read each window beside its mean, (S, G, H); give slope times rank, (S, G, K), and the own ridge, (S, G)."""
         facts = batch.facts
         beyond = batch.window - facts.window
         rank = (batch.rank - facts.rank) / self.rank_unit
@@ -136,9 +137,10 @@ class DeepNetwork(nn.Module):
         sloped = beyond * facts.bin_slope / self.bin_unit
         three = torch.stack([beyond, facts.window.expand_as(beyond), sloped], dim=2).view(s * g, 3, b)  # (S * G, 3, B)
         read = functional.relu(self.conv(three) + self.at_bin).view(s, g, -1)  # (S, G, channels * B)
-        ranks = torch.cat([rank, slope, facts.known.expand(s, -1, -1)], dim=2)
+        beside = (beyond * facts.own_ridge).sum(dim=2)
+        ranks = torch.cat([rank, slope, facts.known.expand(s, -1, -1), beside[..., None]], dim=2)
         local = functional.gelu(self.from_window(read) + self.from_rank(ranks))
-        return functional.gelu(self.deepen(self._drop(local))) + local, slope
+        return functional.gelu(self.deepen(self._drop(local))) + local, slope, beside
 
     def _trans(self, evidence: Tensor, batch: Batch) -> Tensor:
         """Give what all genes' evidence together says of each: the posterior mean in the space of known profiles, (S, G).

@@ -41,6 +41,7 @@ class GeneFacts(NamedTuple):
         rank: Mean rank, shape (genes, scales).
         slope: Slope, shape (genes, scales).
         bin_slope: Slope of each bin, shape (genes, bins).
+        own_ridge: Weights of all bins together, in units of `Units.delta`, shape (genes, bins).
         known: Mean, standard deviation and weight, each scaled, shape (genes, 3).
         weight: Weight, shape (genes,).
         basis: Directions of expression, shape (directions, genes).
@@ -51,6 +52,7 @@ class GeneFacts(NamedTuple):
     rank: Tensor
     slope: Tensor
     bin_slope: Tensor
+    own_ridge: Tensor
     known: Tensor
     weight: Tensor
     basis: Tensor
@@ -84,11 +86,11 @@ class Batch(NamedTuple):
         return Batch(facts, *(tensor.to(device) for tensor in self[1:]))
 
 
-def make_facts(memory: Memory) -> GeneFacts:
-    """Turn a memory into what the network takes."""
+def make_facts(memory: Memory, unit: float = 1.0) -> GeneFacts:
+    """Turn a memory into what the network takes, with deltas in a unit."""
     mean = np.nan_to_num(memory.mean)
     known = np.stack([(mean - 3) / 3, memory.sd, memory.weight], axis=1)
-    arrays = {**memory._asdict(), "known": known}
+    arrays = {**memory._asdict(), "known": known, "own_ridge": memory.own_ridge / unit}
     return GeneFacts(
         *(torch.from_numpy(np.ascontiguousarray(arrays[name], dtype=np.float32)) for name in GeneFacts._fields)
     )
@@ -161,7 +163,7 @@ def make_rows(
         seed: Of the folds.
     """
     learned, checked = np.flatnonzero(~held_out), np.flatnonzero(held_out)
-    frame = make_memory(samples, learned, without=checked, components=settings.components)
+    frame = make_memory(samples, gram, learned, without=checked, settings=settings)
     axes = make_axes(gram[np.ix_(learned, learned)], components=settings.components)
 
     def part(rows: NDArray[np.intp], others: NDArray[np.intp], memory: Memory) -> Part:
@@ -178,12 +180,16 @@ def make_rows(
     for fold in deal_folds(samples.groups[learned], count=settings.folds, seed=seed):
         rows, others = learned[fold], learned[~fold] if (~fold).any() else learned  # a single group meets itself
         without = np.concatenate([rows, checked])
-        memory = make_memory(samples, others, without=without, components=settings.components)
+        memory = make_memory(samples, gram, others, without=without, settings=settings)
         learn.append(part(rows, others, memory))
     check = part(checked, learned, frame) if checked.size else None
     units = _units(samples, learn)
     parts = [
-        p._replace(similar=p.similar / units.delta, target=p.target / units.delta)
+        p._replace(
+            facts=p.facts._replace(own_ridge=p.facts.own_ridge / units.delta),
+            similar=p.similar / units.delta,
+            target=p.target / units.delta,
+        )
         for p in (*learn, *([check] if check else []))
     ]
     return Rows(samples, units, frame, axes, tuple(parts[: len(learn)]), parts[-1] if check else None)

@@ -81,6 +81,21 @@ def ridge_coefficients(centred: Doubles, deltas: Floats, *, noise: float) -> Flo
     return solved
 
 
+def left_open(centred: Doubles, deltas: Floats, groups: NDArray[np.str_], *, noise: float) -> Floats:
+    """Give what kernel ridge fitted without a sample's group leaves of its deltas, shape (samples, genes).
+
+    In closed form: with A the inverse of the system and a = A deltas, what is left of a group's rows is A_gg^-1 a_g.
+    """
+    scale = max(float(np.trace(centred)) / len(centred), 1e-12)
+    inverse = np.linalg.inv(centred / scale + noise * np.eye(len(centred)))
+    solved = inverse @ deltas
+    left = np.empty_like(deltas)
+    for name in np.unique(groups):
+        rows = np.flatnonzero(groups == name)
+        left[rows] = np.linalg.solve(inverse[np.ix_(rows, rows)], solved[rows])
+    return left
+
+
 def project(gram: Doubles, rows: NDArray[np.intp], targets: NDArray[np.intp]) -> Doubles:
     """Give products with all samples of the part of `targets` that lies in the span of `rows`.
 

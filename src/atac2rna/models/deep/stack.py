@@ -8,9 +8,9 @@ from scipy.optimize import nnls
 
 Doubles = NDArray[np.float64]
 
-PARTS = ("evidence", "trans", "similar", "own", "shared")
-"""What a delta is the sum of: the window alone, all genes' evidence, kernel ridge, and what the state makes of the
-window and of the gene."""
+PARTS = ("evidence", "trans", "similar", "beside", "own", "shared")
+"""What a delta is the sum of: the window alone; all genes' evidence; kernel ridge; the gene's own ridge beside it; what
+the state makes of the window, and of the gene."""
 
 _PRIOR_CLUSTERS = 2.0
 """The weights are drawn to 1 as if this many clusters had asked for it."""
