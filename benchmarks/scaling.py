@@ -26,13 +26,14 @@ from atac2rna.cohort import Cohort
 from atac2rna.evaluation.heldout import fit_model
 from atac2rna.metrics import cluster_bootstrap, delta_r, skill
 from atac2rna.models.registry import MODELS, make_model
+from atac2rna.plots.style import MODEL_COLOURS
 from atac2rna.simulate.grammar import GrammarSettings, simulate_grammar
 from boosting import Boosting
 
 TRUTHS = ("grammar", "additive")
 TEST_LINEAGES, TEST_DONORS, DONORS = 12, 2, 4
 CELL_COLUMNS = ("truth", "seed", "size", "model", "delta_r", "skill", "seconds")
-COLOURS = {"deep": "#d55e00", "joint": "#009e73", "kernel": "#cc79a7", "ridge": "#56b4e9", "boosting": "#666666"}
+COLOURS = {**{name: MODEL_COLOURS[name] for name in ("deep", "joint", "kernel", "ridge")}, "boosting": "#666666"}
 
 
 def main() -> None:

@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from atac2rna import training as training_command
+from atac2rna.atlas import Atlas
 from atac2rna.cohort import Cohort
 from atac2rna.errors import InputError
 from atac2rna.models import auto
@@ -15,6 +17,7 @@ from atac2rna.models.base import Model, Prior, TrainingSet
 from atac2rna.models.inner_groups import deal_folds, leave_out
 from atac2rna.models.registry import make_model
 from atac2rna.models.store import load_model, save_model
+from atac2rna.training import TrainingSettings
 from toy_cohort import altered, toy_cohort, with_expression
 
 QUICK = ("mean", "ridge", "kernel")
@@ -204,3 +207,20 @@ def test_what_cannot_be_chosen_is_refused() -> None:
         Auto(AutoSettings(candidates=("ridge",), settings={"ridge": {"penality": 1}}))
     with pytest.raises(ValueError, match="after fit"):
         Auto().predict({})
+
+
+def test_train_takes_auto_and_tells_what_was_chosen(
+    opened: Atlas, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise InputError("left out")
+
+    monkeypatch.setattr(training_command, "_cross_validate", refuse)
+    monkeypatch.setattr(training_command, "draw_training", lambda *_: None)
+    settings = TrainingSettings(model="auto", settings={"candidates": QUICK, "folds": 3})
+    result = training_command.train(opened, tmp_path / "model", settings)
+    assert any(note.startswith("auto chose ") for note in result.notes)
+    model = load_model(tmp_path / "model").model
+    assert isinstance(model, Auto)
+    assert model.winner in QUICK
+    assert f"auto chose {model.winner} by" in " ".join(result.notes)

@@ -74,8 +74,9 @@ class Auto:
         self.settings = settings or self.Settings()
         names = self.settings.candidates or tuple(name for name in CANDIDATES if name in MODELS)
         stray = [name for name in self.settings.settings if name not in names]
-        if self.name in names or stray:
-            found = self.name if self.name in names else stray[0]
+        own = [name for name in names if name in (Auto.name, AutoPaired.name)]
+        if own or stray:
+            found = [*own, *stray][0]
             raise InputError(
                 f"auto chooses among other models, and settings are given for those; got {found!r}. "
                 f"Candidates are {', '.join(names)}."
@@ -168,3 +169,9 @@ class Auto:
         ranked = sorted(self._scores, key=lambda name: -float(self._scores[name].mean()))
         told = ", ".join(f"{name} {self._scores[name].mean():.3f}" for name in ranked)
         return f"auto chose {chosen} by skill in {folds} inner folds: {told}"
+
+
+class AutoPaired(Auto):
+    """`auto` from paired samples alone, beside which `auto` with a compendium is always reported."""
+
+    name: ClassVar[str] = "auto-paired"

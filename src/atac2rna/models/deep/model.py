@@ -187,6 +187,12 @@ class Deep:
         ]
 
 
+class DeepPaired(Deep):
+    """`deep` from paired samples alone, beside which `deep` with a compendium is always reported."""
+
+    name: ClassVar[str] = "deep-paired"
+
+
 def _member_state(member: int, rows: "Rows", learned: NDArray[np.intp], network: "DeepNetwork") -> _State:
     tensors = {f"member{member}_network.{key}": value.numpy() for key, value in network.state_dict().items()}
     return {
