@@ -234,6 +234,19 @@ def test_evaluate_saves_what_is_needed_to_do_it_again(evaluation: Path, opened: 
 
 
 @pytest.mark.usefixtures("_no_pictures")
+def test_delta_r_within_a_column_of_ones_own(evaluation: Path, small_atlas: Path, tmp_path: Path, cli: Cli) -> None:
+    """No training sample shares a held-out lineage: nothing to measure from; the default is the dataset."""
+    words = ("evaluate", small_atlas, "-o", tmp_path / "e", "--models", "mean", "--within", "lineage")
+    ended = cli(*words)
+    assert ended.code == 0
+    assert "delta_r_within is unknown: no held-out sample shares its lineage with 3 training samples" in ended.err
+    runs = [json.loads((folder / "run.json").read_text())["within"] for folder in (evaluation, tmp_path / "e")]
+    assert runs == ["dataset", "lineage"]
+    assert summary_of(tmp_path / "e")["models"]["mean"]["delta_r_within"]["n"] == 0
+    assert summary_of(evaluation)["models"]["mean"]["delta_r_within"]["n"] == 16
+
+
+@pytest.mark.usefixtures("_no_pictures")
 def test_equal_seeds_give_equal_bytes(evaluation: Path, small_atlas: Path, tmp_path: Path, cli: Cli) -> None:
     assert cli("evaluate", small_atlas, "-o", tmp_path / "again", *TINY_REGION).code == 0
     first = {name: bytes_ for name, bytes_ in state(evaluation).items() if not name.startswith("pictures")}

@@ -266,6 +266,8 @@ EVALUATE: dict[str, tuple[Make, str]] = {
     "hold-out by two columns": (lambda p: evaluate(p, "--holdout", "lineage,donor"), "a hold-out is COLUMN"),
     "hold-out of one value": (lambda p: evaluate(p, "--holdout", "assembly"), "at least two values"),
     "hold-out divides groups": (lambda p: evaluate(p, "--holdout", "sample"), "stay on one side of every split"),
+    "within": (lambda p: evaluate(p, "--within", "datset"), "got 'datset': did you mean 'dataset'?"),
+    "within empty": (lambda p: evaluate(p, "--within", ""), "within a column of the samples"),
     "model": (lambda p: evaluate(p, "--models", "mean,ridg"), "did you mean 'ridge'?"),
     "models empty": (lambda p: evaluate(p, "--models", ""), "--models ''"),
     "models with two commas": (lambda p: evaluate(p, "--models", "mean,,ridge"), "--models 'mean,,ridge'"),

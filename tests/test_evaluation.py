@@ -10,7 +10,9 @@ from atac2rna.evaluation.heldout import HeldOut, cross_validate, make_baseline
 from atac2rna.evaluation.scoring import CHROMOSOME_METRICS, score_genes, score_samples
 from atac2rna.evaluation.summary import summarise
 from atac2rna.folds import make_folds
+from atac2rna.models.base import TrainingSet
 from atac2rna.models.registry import WHOLE_GENOME
+from atac2rna.reliability import gene_reliability
 from toy_cohort import altered, toy_cohort, with_columns, with_expression
 from toy_models import Factories, Floats, Oracle, Spy, column, hold_out, row_of
 
@@ -68,6 +70,44 @@ def test_within_needs_three_training_samples_of_the_dataset(cohort: Cohort) -> N
     assert np.isnan(column(unlabelled, "oracle", "delta_r_block")).all()
 
 
+def test_within_another_column(cohort: Cohort, held_out: HeldOut) -> None:
+    """Sex alternates over samples: s4 of L1 is measured from the other women; the blocks and all else stay as they were."""
+    sexed = with_columns(cohort, sex=["f", "m"] * 5 + ["", ""])
+    scores = score_samples(hold_out(sexed, "lineage", "mean", "kernel", "useless", within="sex"))
+    p, t = held_out.predictions["kernel"][4], cohort.expression[4]
+    own = cohort.expression[[0, 2, 6, 8]].mean(axis=0)
+    found = row_of(scores, "s4", "kernel")
+    assert found["delta_r_within"] == pytest.approx(np.corrcoef(p - own, t - own)[0, 1], abs=1e-5)
+    assert np.isnan(column(scores, "kernel", "delta_r_within")).nonzero()[0].tolist() == [10, 11]
+    same = score_samples(hold_out(cohort, "lineage", "mean", "kernel", "useless"))
+    kept = [name for name in same.columns if name != "delta_r_within"]
+    assert scores.select(kept).equals(same.select(kept), null_equal=True)
+    assert not scores["delta_r_within"].equals(same["delta_r_within"])
+
+
+def test_a_model_that_knows_the_dataset_alone_scores_within_it_as_the_mean_does(cohort: Cohort) -> None:
+    """Samples of y differ from those of x by one offset, known exactly: a high delta r, and exactly 0 within."""
+    offset = 5 * np.random.default_rng(0).normal(size=120)
+    is_y = np.array(cohort.datasets) == "y"
+    shifted = with_expression(cohort, np.where(is_y[:, None], cohort.expression + offset, cohort.expression))
+
+    class KnowsDataset(Oracle):
+        def fit(self, training: TrainingSet) -> None:
+            known = np.array(training.datasets)
+            self.means = {name: training.expression[known == name].mean(axis=0) for name in ("x", "y")}
+
+        def predict(self, inputs: int) -> Floats:
+            return self.means[cohort.datasets[inputs]]
+
+    lineages = cohort.columns["lineage"]
+    folds = make_folds("lineage", columns=shifted.columns, gene_chroms=[*cohort.gene_ids], groups=shifted.groups)
+    models: Factories = {"dataset": lambda: KnowsDataset(shifted.expression)}
+    scores = score_samples(cross_validate(shifted, folds, models, clusters=lineages))
+    found = scores.filter(stratum="all")
+    np.testing.assert_array_equal(found["delta_r_within"], 0)
+    assert found.filter(dataset="y")["delta_r"].min() > 0.8
+
+
 def test_blocks_are_the_samples_of_one_dataset_held_out_together(cohort: Cohort, held_out: HeldOut) -> None:
     """By lineage two of dataset x and one of y are held out together, too few; by dataset, eight and four."""
     alone = with_columns(cohort, dataset=["x", "x", "x", *["x", "x", "y"] * 3])
@@ -121,8 +161,8 @@ def test_missing_values_are_left_out_of_all_scores(cohort: Cohort) -> None:
     missing = genes.filter(pl.col("gene_id") == cohort.gene_ids[8])
     assert missing["n_samples"].to_list() == [0] * 4
     assert (
-        missing.select("truth_sd", "per_gene_r", "skill", "rmse").to_numpy().tolist()
-        == [[pytest.approx(np.nan, nan_ok=True)] * 4] * 4
+        missing.select("truth_sd", "per_gene_r", "skill", "rmse", "reliability").to_numpy().tolist()
+        == [[pytest.approx(np.nan, nan_ok=True)] * 5] * 4
     )
     assert not genes["variable"].to_numpy()[[7, 8]].any()
 
@@ -138,8 +178,27 @@ def test_genes_are_scored_over_all_held_out_samples(cohort: Cohort, held_out: He
     np.testing.assert_array_equal(by_model["mean"]["skill"], 0)
     np.testing.assert_allclose(by_model["mean"]["truth_sd"], cohort.expression.std(axis=0), rtol=1e-5)
     assert by_model["mean"]["variable"].sum() == len(cohort.gene_ids) // 2
+    np.testing.assert_array_equal(by_model["mean"]["reliability"], 0)
+    assert (by_model["oracle"]["reliability"] > 0.98).all()
+    assert by_model["useless"]["reliability"].median() < -1
     error = held_out.predictions["kernel"][:, 3] - cohort.expression[:, 3]
     assert by_model["kernel"]["rmse"][3] == pytest.approx(np.sqrt((error**2).mean()), rel=1e-5)
+
+
+def test_reliability_is_that_of_the_held_out_predictions(cohort: Cohort, held_out: HeldOut) -> None:
+    """From each row's own fold; lineages are the clusters; shrunk towards genes alike in mean and held-out sd."""
+    t, means = cohort.expression, np.repeat([baseline.mean for baseline in held_out.baselines], 3, axis=0)
+    expected = gene_reliability(
+        p=held_out.predictions["kernel"],
+        t=t,
+        m=means,
+        clusters=cohort.columns["lineage"],
+        mean=means.mean(axis=0),
+        sd=t.std(axis=0),
+    )
+    found = score_genes(held_out).filter(model="kernel")
+    np.testing.assert_allclose(found["reliability"], expected.skill, rtol=1e-4, atol=1e-4)
+    assert found["reliability"].std() < found["skill"].std()
 
 
 def test_chromosomes_held_out(cohort: Cohort) -> None:

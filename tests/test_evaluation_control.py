@@ -107,6 +107,26 @@ def test_a_wrong_sample_is_of_the_right_ones_dataset(cohort: Cohort) -> None:
     assert (column(control, "dataset", "delta_r_own")[2::3] > 0.7).all()
 
 
+def test_the_control_within_another_column(cohort: Cohort, control: pl.DataFrame) -> None:
+    """As by hand, with m over the training samples of the same sex; the partners are those of the dataset still."""
+    sex = ["f" if i % 2 else "m" for i in range(11)] + [""]
+    found = run_control(cohort, factories(cohort, "oracle"), clusters=cohort.columns["lineage"], kinds=sex)
+    t, wrong = cohort.expression, []
+    for other in (1, 2, 3):
+        train = [i for i in range(3, 11) if i // 3 != other and sex[i] == sex[0]]
+        if len(train) < 3:
+            continue
+        m = t[train].mean(axis=0)
+        wrong.append(np.mean([np.corrcoef(t[j] - m, t[0] - m)[0, 1] for j in (3 * other, 3 * other + 1)]))
+    assert wrong
+    row = row_of(found, "s0", "oracle")
+    assert row["delta_r_within_wrong"] == pytest.approx(np.mean(wrong), abs=1e-5)
+    assert row["delta_r_within_own"] == pytest.approx(1)
+    assert np.isnan(row_of(found, "s11", "oracle")["delta_r_within_own"])
+    for name in ("delta_r_wrong", "delta_r_own", "delta_r_block_wrong"):
+        np.testing.assert_array_equal(column(found, "oracle", name), column(control, "oracle", name))
+
+
 def test_no_control_where_too_few_are_left_to_train_on(cohort: Cohort) -> None:
     halves = with_columns(cohort, lineage=["A"] * 6 + ["B"] * 6)
     control = run_control(halves, factories(cohort, "spy"), clusters=halves.columns["lineage"])

@@ -27,6 +27,7 @@ ORDER = (
     "checking",
     "folds",
     "metrics",
+    "reliability",
     "models",
     "compendium",
     "profile_pool",

@@ -325,3 +325,11 @@ def test_the_interval_covers_the_true_mean(monkeypatch: pytest.MonkeyPatch) -> N
         naive += found.low <= 0 <= found.high
     assert 0.89 <= covered / 200 <= 0.97
     assert naive / 200 < 0.8
+
+
+def test_coverage_counts_the_bounds_in_and_missing_values_out() -> None:
+    t, low, high = np.array([1.0, 2.0, 3.0, NAN, 5.0]), np.array([1.0, 3.0, 2.0, 0.0, NAN]), np.full(5, 4.0)
+    assert metrics.coverage(t=t, low=low, high=high) == pytest.approx(2 / 3)
+    assert metrics.mean_width(t=t, low=low, high=high) == pytest.approx((3 + 1 + 2) / 3)
+    assert np.isnan(metrics.coverage(t=t[3:], low=low[3:], high=high[3:]))
+    assert np.isnan(metrics.mean_width(t=t[3:], low=low[3:], high=high[3:]))

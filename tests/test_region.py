@@ -4,6 +4,7 @@ import gzip
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from statistics import NormalDist
 
 import numpy as np
 import polars as pl
@@ -30,7 +31,9 @@ from atac2rna.formats.manifest import read_manifest
 from atac2rna.models.region_mlp import RegionMlp
 from atac2rna.models.region_settings import RegionMlpSettings
 from atac2rna.models.registry import make_model
+from atac2rna.models.settings import ModelSettings
 from atac2rna.simulate import Simulation, SimulationSettings, simulate
+from toy_models import Blank
 
 TINY = {"hidden": 4, "epochs": 3}
 OTHERS = {name: (lambda name=name: make_model(name)) for name in ("mean", "kernel")}
@@ -237,3 +240,21 @@ def test_without_a_usable_fold_the_rest_is_evaluated(small: Simulation, tmp_path
     assert evaluation.notes[0].startswith("region-mlp is left out: ")
     with pytest.raises(InputError, match="needs 3 training samples"):
         evaluate(atlas, EvaluationSettings(bins="score"))
+
+
+def test_intervals_are_narrowed_to_the_panel(mixed: Atlas) -> None:
+    """The bounds of a model that knows mean and sd of its training samples, of any assembly: those of the panel's genes."""
+    others = {"blank": lambda: Blank(ModelSettings())}
+    cohort, panel = make_cohort(mixed), make_panel(mixed, RegionMlpSettings())
+    clusters = cohort.columns["lineage"]
+    whole = cross_validate(cohort, folds_of(mixed), others, clusters=clusters)
+    result = judge_region(panel, whole, factory([]), others, bins="score", clusters=clusters)
+    bounds = result.held_out.bounds["blank"][80]
+    everyone = make_cohort(mixed, gene_ids=panel.cohort.gene_ids).expression
+    for row, (number, _) in enumerate(result.held_out.rows):
+        training = everyone[np.array(clusters) != result.held_out.folds[number].cluster]
+        expected = training.mean(axis=0) + NormalDist().inv_cdf(0.9) * training.std(axis=0)
+        np.testing.assert_allclose(bounds.high[row], expected, rtol=1e-5)
+    scores = score_samples(result.held_out)
+    assert np.isfinite(scores.filter(model="blank", stratum="all")["coverage_80"].to_numpy()).all()
+    assert np.isnan(scores.filter(model=REGION_MODEL)["coverage_80"].to_numpy()).all()

@@ -15,7 +15,7 @@ from atac2rna.errors import InputError
 from atac2rna.evaluation.heldout import fit_model
 from atac2rna.formats.manifest import read_manifest
 from atac2rna.formats.peaks import read_peaks
-from atac2rna.models.registry import DEFAULT_MODEL, WHOLE_GENOME, make_model
+from atac2rna.models.registry import DEFAULT_MODEL, MODELS, WHOLE_GENOME, make_model
 from atac2rna.models.store import load_model
 from atac2rna.simulate import Simulation, SimulationSettings, simulate
 from atac2rna.training import TrainingSettings, comparison, count_steps, resolve, settings_from, train
@@ -59,6 +59,19 @@ def test_the_model_is_fitted_on_all_paired_samples(name: str, opened: Atlas, tmp
         predicted = load_model(tmp_path / "model").predict(opened.peaks(sample), assembly="sim1")
         np.testing.assert_array_equal(predicted, expected)
         np.testing.assert_array_equal(result.trained.predict(opened.peaks(sample), assembly="sim1"), expected)
+
+
+@pytest.mark.usefixtures("_fit_alone")
+def test_the_reliability_of_genes_comes_back_with_the_model(
+    opened: Atlas, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(MODELS, "blank", "toy_models:Blank")
+    result = train(opened, tmp_path / "model", TrainingSettings(model="blank"))
+    expected = np.tile(np.array([0.75, 0.9375], dtype=np.float32), len(opened.gene_ids) // 2)
+    np.testing.assert_array_equal(load_model(tmp_path / "model").reliability, expected)
+    np.testing.assert_array_equal(result.trained.reliability, expected)
+    train(opened, tmp_path / "without", TrainingSettings(model="mean"))
+    assert np.isnan(load_model(tmp_path / "without").reliability).all()
 
 
 def test_the_card_has_the_scores_of_evaluate(opened: Atlas, tmp_path: Path) -> None:

@@ -69,6 +69,18 @@ def skill(*, p: Array, t: Array, m: Array) -> float:
     return 1.0 - float(residual @ residual) / total if total > 0 else float("nan")
 
 
+def coverage(*, t: Array, low: Array, high: Array) -> float:
+    """Share of genes whose truth lies within its interval, the bounds included; NaN where no gene has all three."""
+    keep = np.isfinite(t) & np.isfinite(low) & np.isfinite(high)
+    return float(np.mean((low[keep] <= t[keep]) & (t[keep] <= high[keep]))) if keep.any() else float("nan")
+
+
+def mean_width(*, t: Array, low: Array, high: Array) -> float:
+    """Mean width of the intervals of the genes that `coverage` counts, log2(TPM + 1)."""
+    keep = np.isfinite(t) & np.isfinite(low) & np.isfinite(high)
+    return float(np.mean(high[keep] - low[keep], dtype=np.float64)) if keep.any() else float("nan")
+
+
 def delta_r_block(p: Array, t: Array) -> NDArray[np.float64]:
     """Correlation over genes of what is predicted and what is true of each sample beyond the means of its block.
 
@@ -222,20 +234,33 @@ def cluster_bootstrap(values: Array, clusters: Sequence[str], groups: Sequence[s
         groups: Group of each row.
         seed: Seed of the draws; equal seeds draw equal clusters, so that differences are paired.
     """
-    finite = np.flatnonzero(np.isfinite(values)).tolist()
-    if not finite:
-        return Interval(float("nan"), float("nan"), float("nan"), 0)
+    finite = int(np.count_nonzero(np.isfinite(values)))
+    total, count = _cluster_sums(values, clusters, groups)
+    size = total.size
+    mean = float(total.sum() / count.sum()) if size else float("nan")
+    if size < 2:
+        return Interval(mean, float("nan"), float("nan"), finite)
+    draws = np.random.default_rng(seed).multinomial(size, np.full(size, 1 / size), BOOTSTRAP_DRAWS)
+    low, high = np.percentile((draws @ total) / (draws @ count), [2.5, 97.5])
+    return Interval(mean, float(low), float(high), finite)
+
+
+def cluster_mean(values: Array, clusters: Sequence[str], groups: Sequence[str]) -> float:
+    """Mean of per-sample values as `cluster_bootstrap` takes it, without an interval; NaN where none is finite."""
+    total, count = _cluster_sums(values, clusters, groups)
+    return float(total.sum() / count.sum()) if total.size else float("nan")
+
+
+def _cluster_sums(
+    values: Array, clusters: Sequence[str], groups: Sequence[str]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Sum of the means of groups, and number of groups, of each cluster that has a finite value, in order of names."""
     by_group: dict[tuple[str, str], list[float]] = {}
-    for row in finite:
+    for row in np.flatnonzero(np.isfinite(values)).tolist():
         by_group.setdefault((clusters[row], groups[row]), []).append(float(values[row]))
     names = sorted({cluster for cluster, _ in by_group})
     total, count = np.zeros(len(names)), np.zeros(len(names))
     for (cluster, _), members in sorted(by_group.items()):
         total[names.index(cluster)] += np.mean(members)
         count[names.index(cluster)] += 1
-    mean = float(total.sum() / count.sum())
-    if len(names) < 2:
-        return Interval(mean, float("nan"), float("nan"), len(finite))
-    draws = np.random.default_rng(seed).multinomial(len(names), np.full(len(names), 1 / len(names)), BOOTSTRAP_DRAWS)
-    low, high = np.percentile((draws @ total) / (draws @ count), [2.5, 97.5])
-    return Interval(mean, float(low), float(high), len(finite))
+    return total, count

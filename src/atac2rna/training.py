@@ -22,7 +22,7 @@ from atac2rna.evaluation.region import REGION_MODEL, make_panel
 from atac2rna.evaluation.run import Evaluation, evaluate
 from atac2rna.files import whole_folder
 from atac2rna.folds import choose_holdout
-from atac2rna.models.base import Model
+from atac2rna.models.base import IntervalModel, Model
 from atac2rna.models.region_settings import RegionMlpSettings, choose_bins
 from atac2rna.models.registry import DEFAULT_MODEL, PAIRED, make_model, takes_prior
 from atac2rna.models.store import FORMAT, TrainedModel, load_model, save_model
@@ -131,7 +131,8 @@ def _train_into(
     tables = {name: atlas.genes(name, cohort.gene_ids) for name in dict.fromkeys(cohort.columns["assembly"])}
     card = {**_card(cohort, settings, evaluation), "compendium": _compendium_card(model, cohort, told)}
     try:
-        save_model(folder, model, tables=tables, card=card)
+        reliability = model.reliability if isinstance(model, IntervalModel) else None
+        save_model(folder, model, tables=tables, card=card, reliability=reliability)
     except SafetensorError as fault:  # its way to say that the disk is full
         raise OSError(str(fault)) from None
     draw_training(folder / "pictures", settings.model, evaluation, getattr(model, "history", None))

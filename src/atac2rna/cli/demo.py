@@ -34,7 +34,7 @@ def demo(
     console.say(f"{len(result.atlas.samples)} simulated samples; {count_findings(result.findings)}")
     for note in result.evaluation.notes:
         console.note(note)
-    print_tables(console, result.evaluation.summary)
+    print_tables(console, result.evaluation)
     console.say()
     for what, place in (
         ("simulated files", output / "data"),

@@ -1,7 +1,7 @@
 """atac2rna evaluate."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -19,11 +19,12 @@ from atac2rna.cli.options import (
 
 if TYPE_CHECKING:
     from atac2rna.cli.console import Console
+    from atac2rna.evaluation.run import Evaluation
 
 HELP = """Compare models on samples they never saw.
 
-Cross-validation by a column of the samples, by chromosome, or both. Writes metrics.tsv, per_gene.tsv, summary.json and
-pictures. docs/metrics.md explains every number.
+Cross-validation by a column of the samples, by chromosome, or both. Writes metrics.tsv, per_gene.tsv,
+calibration.tsv (of models with intervals), summary.json and pictures. docs/metrics.md explains every number.
 
 \b
 Example: atac2rna evaluate atlas.zarr --holdout lineage -o evaluation
@@ -50,6 +51,12 @@ def evaluate(
     compendium: CompendiumFile = None,
     compendium_info: CompendiumInfo = None,
     strict_relatives: StrictRelatives = False,
+    within: Annotated[
+        str | None,
+        typer.Option(
+            metavar="COLUMN", help="Measure delta_r_within among samples that share this column (default: dataset)."
+        ),
+    ] = None,
     seed: Seed = 0,
     quiet: Quiet = False,
     verbose: Verbose = False,
@@ -57,7 +64,7 @@ def evaluate(
     """Parse, evaluate, write, print the tables."""
     from atac2rna.atlas import Atlas
     from atac2rna.cli.console import Console
-    from atac2rna.evaluation.folder import evaluate_to_folder
+    from atac2rna.evaluation.folder import SUMMARY, evaluate_to_folder, tables_of
     from atac2rna.evaluation.plan import EvaluationSettings, make_plan
 
     console = Console(quiet=quiet, verbose=verbose)
@@ -68,6 +75,7 @@ def evaluate(
         models=names,
         settings=parse_model_settings(setting, names),
         bins=parse_bins(bins),
+        within=within,
         seed=seed,
         compendium=compendium,
         compendium_info=compendium_info,
@@ -77,15 +85,16 @@ def evaluate(
         result = evaluate_to_folder(opened, output, settings, progress=advance)
     for note in result.notes:
         console.note(note)
-    print_tables(console, result.summary)
-    tables = ["metrics.tsv", *([] if result.genes is None else ["per_gene.tsv"]), "summary.json"]
-    console.say(f"tables: {output}/{', '.join(tables)}; pictures: {output}/pictures")
+    print_tables(console, result)
+    console.say(f"tables: {output}/{', '.join([*tables_of(result), SUMMARY])}; pictures: {output}/pictures")
 
 
-def print_tables(console: "Console", summary: dict[str, Any]) -> None:
-    """Print the main table, the region's own, and the verdict."""
+def print_tables(console: "Console", result: "Evaluation") -> None:
+    """Print the main table, the region's own, the verdict, and what the intervals hold."""
+    from atac2rna.evaluation.calibration import describe_calibration
     from atac2rna.evaluation.summary import SHOWN_METRICS, describe_verdict, format_table
 
+    summary = result.summary
     console.say(
         f"{summary['n_samples']} samples, {summary['n_clusters']} held-out values of {summary['holdout']}, "
         f"{summary['n_genes']:,} genes; mean [95% interval]"
@@ -100,4 +109,6 @@ def print_tables(console: "Console", summary: dict[str, Any]) -> None:
         console.table(format_table(region, names=SHOWN_METRICS))
     console.say()
     for line in describe_verdict(summary["verdict"]):
+        console.say(line)
+    for line in [] if result.calibration is None else describe_calibration(result.calibration):
         console.say(line)

@@ -69,6 +69,7 @@ def run_control(
     models: Mapping[str, ModelFactory],
     *,
     clusters: Sequence[str],
+    kinds: Sequence[str] | None = None,
     seed: int = 0,
     progress: Progress = lambda _: None,
 ) -> pl.DataFrame:
@@ -78,6 +79,7 @@ def run_control(
         cohort: Samples and genes.
         models: Factories by model name.
         clusters: Hold-out value of each sample.
+        kinds: Kind of each sample, within which `delta_r_within` is measured; None: its dataset.
         seed: Seed of partners and fits.
         progress: Told of every fit.
 
@@ -85,13 +87,14 @@ def run_control(
         Columns sample, model, stratum and `CONTROL_METRICS`; NaN where too few samples are left to train on. Values are
         means over partner clusters and, for the wrong accessibility, over the samples of the partner.
     """
+    kinds = cohort.datasets if kinds is None else kinds
     partners = choose_partners(cohort, clusters, seed=seed)
     scores: dict[tuple[int, str, Stratum], list[dict[str, float]]] = {}
     for a, b in partner_pairs(cohort, clusters, seed=seed):
         train = [i for i, cluster in enumerate(clusters) if cluster not in (a, b)]
         if len(train) < _FEWEST_TRAINING:
             continue
-        baseline = make_baseline(cohort.expression[train], [cohort.datasets[i] for i in train])
+        baseline = make_baseline(cohort.expression[train], [kinds[i] for i in train])
         trials = _trials(cohort, clusters, partners, a, b) + _trials(cohort, clusters, partners, b, a)
         for name, make in models.items():
             model = fit_model(make(), cohort, train, clusters=clusters, seed=seed)
@@ -101,7 +104,7 @@ def run_control(
                 if cluster in (a, b)
             }
             for trial, stratum in product(trials, STRATA):
-                for sample, values in _score(cohort, baseline, predicted, trial, stratum).items():
+                for sample, values in _score(cohort, baseline, predicted, trial, stratum, kinds).items():
                     scores.setdefault((sample, name, stratum), []).append(values)
             progress(f"{name}: wrong-ATAC control without {a} and {b}")
     return _table(cohort, list(models), scores)
@@ -137,19 +140,20 @@ def _score(
     predicted: Mapping[int, NDArray[np.float32]],
     trial: Trial,
     stratum: Stratum,
+    kinds: Sequence[str],
 ) -> dict[int, dict[str, float]]:
     """Score each sample of a trial from its own and from the wrong accessibility, by row of the cohort."""
     mask = baseline.stratum(stratum)
     truth = cohort.expression[trial.own][:, mask]
     own = np.stack([predicted[i][mask] for i in trial.own])
     wrong = np.stack([predicted[i][mask] for i in trial.wrong])
-    means = {"delta_r": baseline.mean}
-    if cohort.datasets[trial.own[0]] in baseline.within:
-        means["delta_r_within"] = baseline.within[cohort.datasets[trial.own[0]]]
     found: dict[int, dict[str, float]] = {}
     for i, p, t in zip(trial.own, own, truth, strict=True):
         values = found.setdefault(i, {})
+        means = {"delta_r": baseline.mean, "delta_r_within": baseline.within.get(kinds[i])}
         for name, mean in means.items():
+            if mean is None:
+                continue
             m = mean[mask]
             values[f"{name}_own"] = metrics.delta_r(p=p, t=t, m=m)
             values[f"{name}_wrong"] = _mean([metrics.delta_r(p=other, t=t, m=m) for other in wrong])

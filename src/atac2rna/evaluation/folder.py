@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 
 from atac2rna import __version__
 from atac2rna.atlas import Atlas
@@ -20,7 +21,7 @@ from atac2rna.files import whole_folder
 from atac2rna.profile_pool import record_pool
 
 SUMMARY = "summary.json"
-OWN = frozenset({"metrics.tsv", "per_gene.tsv", SUMMARY, "run.json", "pictures"})
+OWN = frozenset({"metrics.tsv", "per_gene.tsv", "calibration.tsv", SUMMARY, "run.json", "pictures"})
 """What an evaluation consists of; a folder with anything else in it is never replaced."""
 
 
@@ -31,7 +32,7 @@ def evaluate_to_folder(
     *,
     progress: Progress = lambda _: None,
 ) -> Evaluation:
-    """Evaluate and write metrics.tsv, per_gene.tsv, summary.json, run.json and pictures/.
+    """Evaluate and write metrics.tsv, per_gene.tsv, calibration.tsv, summary.json, run.json and pictures/.
 
     Args:
         atlas: The atlas.
@@ -60,11 +61,20 @@ def evaluate_to_folder(
 
 def write_tables(folder: Path, evaluation: Evaluation, settings: EvaluationSettings) -> None:
     """Write the tables, the summary and the settings; undefined numbers are NaN in TSV and null in JSON."""
-    evaluation.scores.write_csv(folder / "metrics.tsv", separator="\t", null_value="NaN", float_precision=6)
-    if evaluation.genes is not None:
-        evaluation.genes.write_csv(folder / "per_gene.tsv", separator="\t", null_value="NaN", float_precision=6)
+    for name, table in tables_of(evaluation).items():
+        table.write_csv(folder / name, separator="\t", null_value="NaN", float_precision=6)
     _write_json(folder / SUMMARY, evaluation.summary)
     _write_json(folder / "run.json", _run(evaluation, settings))
+
+
+def tables_of(evaluation: Evaluation) -> dict[str, pl.DataFrame]:
+    """Give the tables that an evaluation has, by the name of their file."""
+    tables = {
+        "metrics.tsv": evaluation.scores,
+        "per_gene.tsv": evaluation.genes,
+        "calibration.tsv": evaluation.calibration,
+    }
+    return {name: table for name, table in tables.items() if table is not None}
 
 
 def _run(evaluation: Evaluation, settings: EvaluationSettings) -> dict[str, Any]:
@@ -80,6 +90,7 @@ def _run(evaluation: Evaluation, settings: EvaluationSettings) -> dict[str, Any]
         "models": list(evaluation.held_out.predictions),
         "settings": {name: dict(values) for name, values in (settings.settings or {}).items()},
         "bins": settings.bins,
+        "within": settings.within or "dataset",
         "seed": settings.seed,
         "compendium": _compendium(evaluation),
         "notes": list(evaluation.notes),

@@ -1,7 +1,7 @@
 """Held-out predictions: every model fitted on every fold's training samples, predicting its test samples."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Literal, get_args
 
 import numpy as np
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from atac2rna.cohort import Cohort
 from atac2rna.folds import Fold
 from atac2rna.metrics import MIN_WITHIN_SAMPLES, measured_sd
-from atac2rna.models.base import Model, training_mean
+from atac2rna.models.base import Bounds, IntervalModel, Model, training_mean
 from atac2rna.models.registry import takes_prior
 
 ModelFactory = Callable[[], Model]
@@ -24,6 +24,9 @@ Stratum = Literal["all", "expressed", "variable"]
 
 STRATA: tuple[Stratum, ...] = get_args(Stratum)
 
+LEVELS = (80, 95)
+"""Percent of the truth that the intervals of a model promise to hold, at the two widths that are judged."""
+
 
 @dataclass(frozen=True)
 class Baseline:
@@ -32,7 +35,8 @@ class Baseline:
     Attributes:
         mean: Mean of each gene over them, shape (genes,); for withheld genes too, which then no model has seen.
         level: The constant that stands for `mean` where genes are withheld: the mean over the genes that are not.
-        within: The same mean by dataset, for datasets with at least `MIN_WITHIN_SAMPLES` training samples.
+        within: The same mean by kind of sample (dataset, unless another column is asked for), for kinds with at least
+            `MIN_WITHIN_SAMPLES` training samples.
         expressed: Genes with TPM >= 1 in a training sample.
         variable: The half of the expressed genes with the larger standard deviation over the training samples.
     """
@@ -60,6 +64,9 @@ class HeldOut:
         clusters: Cluster of each row.
         predictions: By model, shape (rows, genes), float32; NaN for genes that the fold does not score.
         not_applicable: Models that cannot predict genes whose expression they never saw, left out of this hold-out.
+        kinds: Kind of each sample of the cohort, within which `delta_r_within` is measured; empty: none.
+        bounds: By model and level in percent, intervals of shape (rows, genes), NaN where `predictions` is; only models
+            that give intervals are here.
     """
 
     cohort: Cohort
@@ -69,20 +76,22 @@ class HeldOut:
     clusters: tuple[str, ...]
     predictions: dict[str, NDArray[np.float32]]
     not_applicable: tuple[str, ...]
+    kinds: tuple[str, ...]
+    bounds: dict[str, dict[int, Bounds]] = field(default_factory=dict)
 
 
-def make_baseline(expression: NDArray[np.float32], datasets: Sequence[str]) -> Baseline:
+def make_baseline(expression: NDArray[np.float32], kinds: Sequence[str]) -> Baseline:
     """Take from the training samples what the scorer needs.
 
     Args:
         expression: Training samples, shape (samples, genes).
-        datasets: Dataset of each; empty: none.
+        kinds: Kind of each, within which `delta_r_within` is measured; empty: none.
     """
     mean = training_mean(expression)
-    known = np.asarray(datasets)
+    known = np.asarray(kinds)
     within = {
         name: training_mean(expression[known == name])
-        for name in sorted({*datasets} - {""})
+        for name in sorted({*kinds} - {""})
         if np.count_nonzero(known == name) >= MIN_WITHIN_SAMPLES
     }
     sd = measured_sd(expression)
@@ -97,6 +106,7 @@ def cross_validate(
     models: Mapping[str, ModelFactory],
     *,
     clusters: Sequence[str],
+    kinds: Sequence[str] | None = None,
     seed: int = 0,
     progress: Progress = lambda _: None,
 ) -> HeldOut:
@@ -107,32 +117,47 @@ def cross_validate(
         folds: Splits; a fitted model sees the training samples of its fold alone, and no withheld gene.
         models: Factories by model name; each fold gets a fresh model.
         clusters: Hold-out value of each sample, for models with an inner cross-validation.
+        kinds: Kind of each sample, within which `delta_r_within` is measured; None: its dataset.
         seed: Seed of whatever is random.
         progress: Told of every fit.
     """
+    kinds = cohort.datasets if kinds is None else tuple(kinds)
     withholding = any(fold.withheld is not None for fold in folds)
     usable = {n: make for n, make in models.items() if not (withholding and make().per_gene)}
     rows = tuple((f, s) for f, fold in enumerate(folds) for s in fold.test)
-    predictions = {n: np.full((len(rows), len(cohort.gene_ids)), np.nan, dtype=np.float32) for n in usable}
+    shape = len(rows), len(cohort.gene_ids)
+    predictions = {n: _unknown(shape) for n in usable}
+    bounds: dict[str, dict[int, Bounds]] = {}
     for name, make in usable.items():
         row = 0
         for fold in folds:
             model = fit_model(make(), cohort, fold.train, clusters=clusters, seed=seed, withheld=fold.withheld)
+            scored = slice(None) if fold.withheld is None else fold.withheld
             for sample in fold.test:
-                predicted = model.predict(cohort.inputs(cohort.samples[sample], model.representation))
-                scored = slice(None) if fold.withheld is None else fold.withheld
-                predictions[name][row, scored] = predicted[scored]
+                inputs = cohort.inputs(cohort.samples[sample], model.representation)
+                predictions[name][row, scored] = model.predict(inputs)[scored]
+                if isinstance(model, IntervalModel):  # asked of the fitted model: an unfitted one has no reliability
+                    own = bounds.setdefault(name, {level: Bounds(_unknown(shape), _unknown(shape)) for level in LEVELS})
+                    for level, whole in own.items():
+                        found = model.bounds(inputs, level=level / 100)
+                        whole.low[row, scored], whole.high[row, scored] = found.low[scored], found.high[scored]
                 row += 1
             progress(f"{name}: {fold.name}")
     return HeldOut(
         cohort=cohort,
         folds=tuple(folds),
-        baselines=tuple(_fold_baseline(cohort, fold) for fold in folds),
+        baselines=tuple(_fold_baseline(cohort, fold, kinds) for fold in folds),
         rows=rows,
         clusters=tuple(folds[f].cluster for f, _ in rows),
         predictions=predictions,
         not_applicable=tuple(name for name in models if name not in usable),
+        kinds=kinds,
+        bounds=bounds,
     )
+
+
+def _unknown(shape: tuple[int, int]) -> NDArray[np.float32]:
+    return np.full(shape, np.nan, dtype=np.float32)
 
 
 def fit_model(
@@ -157,9 +182,9 @@ def fit_model(
     return model
 
 
-def _fold_baseline(cohort: Cohort, fold: Fold) -> Baseline:
+def _fold_baseline(cohort: Cohort, fold: Fold, kinds: Sequence[str]) -> Baseline:
     train = list(fold.train)
-    baseline = make_baseline(cohort.expression[train], [cohort.datasets[i] for i in train])
+    baseline = make_baseline(cohort.expression[train], [kinds[i] for i in train])
     if fold.withheld is None:
         return baseline
     level = float(np.nanmean(baseline.mean[~fold.withheld], dtype=np.float64))

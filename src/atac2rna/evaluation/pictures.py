@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from atac2rna import plots
 from atac2rna.atlas import Atlas
 from atac2rna.cohort import Cohort
+from atac2rna.evaluation.calibration import of_deciles, of_samples
 from atac2rna.evaluation.heldout import HeldOut
 from atac2rna.evaluation.region import REGION_MODEL, RegionResult
 from atac2rna.evaluation.run import Evaluation
@@ -77,6 +78,8 @@ def _figures(evaluation: Evaluation) -> Iterator[tuple[str, Figure]]:
     yield "models", plots.model_bars(_bars(summary["models"]), metric_names=names, held_out=title)
     if evaluation.genes is not None:
         yield "per-gene-r", plots.per_gene_histogram(_per_gene(evaluation.genes))
+    if (table := evaluation.calibration) is not None:
+        yield "calibration", plots.calibration_panels(of_samples(table), of_deciles(table), held_out=title)
     if not withheld:
         best = _best_model(summary["models"])
         yield "predicted-against-measured", plots.scatter_grid(_panels(evaluation, held_out, best, "all"), model=best)

@@ -1,5 +1,6 @@
 """What an evaluation is going to do: samples, folds and models, all checked before the first fit."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,11 +9,12 @@ from typing import Any
 from atac2rna.atlas import Atlas
 from atac2rna.cohort import Cohort, make_cohort
 from atac2rna.compendium import load_compendium
-from atac2rna.errors import InputError
+from atac2rna.errors import InputError, nearest_names
 from atac2rna.evaluation.control import partner_pairs
 from atac2rna.evaluation.heldout import ModelFactory
 from atac2rna.evaluation.region import REGION_MODEL, RegionPanel, make_panel, panel_folds
 from atac2rna.folds import CHROMOSOME, Fold, choose_holdout, holdout_clusters, make_folds
+from atac2rna.metrics import MIN_WITHIN_SAMPLES
 from atac2rna.models.base import Model
 from atac2rna.models.region_settings import RegionMlpSettings
 from atac2rna.models.registry import PAIRED, WHOLE_GENOME, make_model, takes_prior
@@ -31,6 +33,8 @@ class EvaluationSettings:
             among them.
         settings: Settings of models, by model name.
         bins: Bins of the region model: `score` or `top=N`; None: chosen from the training samples.
+        within: Column of the samples: `delta_r_within` is measured from the mean of the training samples that share the
+            sample's value; None: dataset, where there is one.
         seed: Seed of whatever is random.
         compendium: Table of profiles for models that take a prior; each of them is compared with itself without it, too.
         compendium_info: Which profiles are samples, or relatives of samples.
@@ -41,6 +45,7 @@ class EvaluationSettings:
     models: tuple[str, ...] | None = None
     settings: Mapping[str, Mapping[str, Any]] | None = None
     bins: str | None = None
+    within: str | None = None
     seed: int = 0
     compendium: Path | None = None
     compendium_info: Path | None = None
@@ -56,6 +61,7 @@ class Plan:
         holdout: The hold-out.
         folds: Its folds.
         clusters: Hold-out value of each sample; for a hold-out of chromosomes alone, its group.
+        kinds: Value of each sample in the column within which `delta_r_within` is measured; empty: none.
         factories: Factory of every whole-genome model, `mean` first.
         panel: Samples and genes of the region model; None if it is not judged.
         notes: Sentences to be told.
@@ -66,6 +72,7 @@ class Plan:
     holdout: str
     folds: list[Fold]
     clusters: tuple[str, ...]
+    kinds: tuple[str, ...]
     factories: dict[str, ModelFactory]
     panel: RegionPanel | None
     notes: tuple[str, ...]
@@ -104,14 +111,42 @@ def make_plan(atlas: Atlas, settings: EvaluationSettings) -> Plan:
         if column == CHROMOSOME
         else holdout_clusters(column, columns=cohort.columns, groups=cohort.groups)
     )
+    kinds = _kinds(cohort, settings.within)
     factories = _factories(settings)
     withheld = any(fold.withheld is not None for fold in folds)
     panel, notes = (None, ()) if withheld else _panel(cohort, folds, settings)
+    if settings.within is not None and not withheld and not _measurable_within(kinds, folds):
+        notes = (
+            *notes,
+            f"delta_r_within is unknown: no held-out sample shares its {settings.within} with {MIN_WITHIN_SAMPLES} training "
+            "samples of its fold; name another column.",
+        )
     if cohort.pool is not None:
         models = (make() for make in factories.values())
         notes = (*notes, *compendium_notes(cohort.pool, models, {fold.name: fold.train for fold in folds}))
     left = (REGION_MODEL,) if withheld and _region_asked(settings) else ()
-    return Plan(cohort, holdout, folds, clusters, factories, panel, notes, left)
+    return Plan(cohort, holdout, folds, clusters, kinds, factories, panel, notes, left)
+
+
+def _kinds(cohort: Cohort, column: str | None) -> tuple[str, ...]:
+    """Give each sample's value of the column asked for; its dataset, or nothing, where none is."""
+    if column is None:
+        return cohort.datasets
+    if column not in cohort.columns:
+        raise InputError(
+            f"delta r is measured within a column of the samples; got {column!r}: "
+            f"{nearest_names(column, [*cohort.columns])}"
+        )
+    return cohort.columns[column]
+
+
+def _measurable_within(kinds: Sequence[str], folds: Sequence[Fold]) -> bool:
+    """Tell whether any held-out sample shares its kind with enough training samples of its fold."""
+    for fold in folds:
+        count = Counter(kinds[i] for i in fold.train if kinds[i])
+        if any(count[kinds[i]] >= MIN_WITHIN_SAMPLES for i in fold.test if kinds[i]):
+            return True
+    return False
 
 
 def _factories(settings: EvaluationSettings) -> dict[str, ModelFactory]:

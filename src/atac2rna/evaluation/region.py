@@ -13,6 +13,7 @@ from atac2rna.cohort import Cohort, make_cohort
 from atac2rna.errors import InputError
 from atac2rna.evaluation.heldout import Baseline, HeldOut, ModelFactory, Progress, cross_validate, fit_model
 from atac2rna.folds import Fold
+from atac2rna.models.base import Bounds
 from atac2rna.models.region_mlp import RegionMlp
 from atac2rna.models.region_settings import BinChoice, History, RegionMlpSettings, choose_bins, genes_in_region
 
@@ -105,7 +106,8 @@ def judge_region(
     """
     whole = _with_region_genes(panel, held_out, others, clusters=clusters, seed=seed)
     cohort = panel.cohort
-    own_clusters = tuple(clusters[whole.cohort.samples.index(name)] for name in cohort.samples)
+    place = [whole.cohort.samples.index(name) for name in cohort.samples]
+    own_clusters = tuple(clusters[i] for i in place)
     folds, kept, baselines, predicted, told = [], [], [], [], []
     curves: dict[str, History] = {}
     scores = {name: cohort.atlas.peaks(name).score for name in cohort.samples} if bins is None else {}
@@ -131,10 +133,12 @@ def judge_region(
         rows=rows,
         clusters=tuple(folds[f].cluster for f, _ in rows),
         predictions={
-            **{name: _narrow_rows(whole, name, kept, cohort) for name in whole.predictions},
+            **{name: _narrow_rows(whole, values, kept, cohort) for name, values in whole.predictions.items()},
             REGION_MODEL: np.stack(predicted),
         },
         not_applicable=(),
+        kinds=tuple(whole.kinds[i] for i in place),
+        bounds={name: _narrow_bounds(whole, levels, kept, cohort) for name, levels in whole.bounds.items()},
     )
     return RegionResult(judged, _count_notes(told, len(folds)), curves)
 
@@ -168,7 +172,7 @@ def _with_region_genes(
     wider = make_cohort(held_out.cohort.atlas, samples=held_out.cohort.samples, gene_ids=genes)
     if held_out.cohort.pool is not None:
         wider = replace(wider, pool=held_out.cohort.pool.along(genes))
-    return cross_validate(wider, held_out.folds, others, clusters=clusters, seed=seed)
+    return cross_validate(wider, held_out.folds, others, clusters=clusters, kinds=held_out.kinds, seed=seed)
 
 
 def panel_folds(panel: RegionPanel, folds: Sequence[Fold], samples: Sequence[str]) -> dict[int, Fold]:
@@ -216,9 +220,20 @@ def _narrow_baseline(baseline: Baseline, known: Sequence[str], wanted: Sequence[
     )
 
 
-def _narrow_rows(whole: HeldOut, model: str, kept: Sequence[int], cohort: Cohort) -> NDArray[np.float32]:
+def _narrow_rows(
+    whole: HeldOut, values: NDArray[np.float32], kept: Sequence[int], cohort: Cohort
+) -> NDArray[np.float32]:
     """Take the rows of the panel's samples in the folds kept, and the columns of its genes."""
     columns = _columns(whole.cohort.gene_ids, cohort.gene_ids)
     names = set(cohort.samples)
     rows = [r for r, (f, s) in enumerate(whole.rows) if f in kept and whole.cohort.samples[s] in names]
-    return whole.predictions[model][rows][:, columns]
+    return values[rows][:, columns]
+
+
+def _narrow_bounds(
+    whole: HeldOut, levels: Mapping[int, Bounds], kept: Sequence[int], cohort: Cohort
+) -> dict[int, Bounds]:
+    return {
+        level: Bounds(*(_narrow_rows(whole, values, kept, cohort) for values in bounds))
+        for level, bounds in levels.items()
+    }

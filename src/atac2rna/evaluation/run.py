@@ -6,6 +6,7 @@ from typing import Any
 import polars as pl
 
 from atac2rna.atlas import Atlas
+from atac2rna.evaluation.calibration import calibrate
 from atac2rna.evaluation.control import run_control
 from atac2rna.evaluation.heldout import HeldOut, Progress, cross_validate
 from atac2rna.evaluation.plan import EvaluationSettings, Plan, make_plan
@@ -24,6 +25,7 @@ class Evaluation:
         summary: Content of summary.json.
         scores: Content of metrics.tsv.
         genes: Content of per_gene.tsv; None where genes were withheld.
+        calibration: Content of calibration.tsv; None where no model gives intervals.
         held_out: The predictions behind them.
         region: What the region model's own table rests on; None where it has none.
         notes: Sentences to be told.
@@ -32,6 +34,7 @@ class Evaluation:
     summary: dict[str, Any]
     scores: pl.DataFrame
     genes: pl.DataFrame | None
+    calibration: pl.DataFrame | None
     held_out: HeldOut
     region: RegionResult | None
     notes: tuple[str, ...]
@@ -52,13 +55,13 @@ def evaluate(
     """
     settings = settings or EvaluationSettings()
     plan = make_plan(atlas, settings)
-    clusters, seed = plan.clusters, settings.seed
-    held_out = cross_validate(plan.cohort, plan.folds, plan.factories, clusters=clusters, seed=seed, progress=progress)
+    cohort, models, clusters, kinds, seed = plan.cohort, plan.factories, plan.clusters, plan.kinds, settings.seed
+    held_out = cross_validate(cohort, plan.folds, models, clusters=clusters, kinds=kinds, seed=seed, progress=progress)
     scores = score_samples(held_out, seed=seed)
     genes = region = None
     if not plan.withheld:
         genes = score_genes(held_out)
-        control = run_control(plan.cohort, plan.factories, clusters=clusters, seed=seed, progress=progress)
+        control = run_control(cohort, models, clusters=clusters, kinds=kinds, seed=seed, progress=progress)
         scores = scores.join(control, on=["sample", "model", "stratum"], how="left", maintain_order="left")
         region = _judge_region(plan, settings, held_out, progress)
     region_scores = None if region is None else score_samples(region.held_out, seed=seed)
@@ -75,7 +78,7 @@ def evaluate(
         own = region_scores.filter(pl.col("stratum") == "all").with_columns(stratum=pl.lit("region"))
         scores = pl.concat([scores, own], how="diagonal")
     told = [] if region is None else [f"{REGION_MODEL}: {note}." for note in region.notes]
-    return Evaluation(summary, scores, genes, held_out, region, (*plan.notes, *told))
+    return Evaluation(summary, scores, genes, calibrate(held_out), held_out, region, (*plan.notes, *told))
 
 
 def _judge_region(

@@ -8,11 +8,15 @@ from numpy.typing import NDArray
 
 from atac2rna import metrics
 from atac2rna.evaluation.heldout import STRATA, HeldOut, Stratum
+from atac2rna.models.base import training_mean
+from atac2rna.reliability import gene_reliability
 
 SAMPLE_METRICS = ("across_gene_r", "delta_r", "skill", "delta_r_null", "delta_r_within", "delta_r_block")
 CHROMOSOME_METRICS = ("across_gene_r", "skill", "delta_r_scorer_mean")
 """Where genes are withheld, skill is measured against one constant, and the mean behind `delta_r_scorer_mean` is known to
 the scorer alone."""
+INTERVAL_METRICS = ("coverage_80", "coverage_95", "width_80")
+"""Where a model gives intervals; NaN for those that give none."""
 
 
 def score_samples(held_out: HeldOut, *, seed: int = 0) -> pl.DataFrame:
@@ -20,7 +24,7 @@ def score_samples(held_out: HeldOut, *, seed: int = 0) -> pl.DataFrame:
 
     Returns:
         Columns fold, sample, cluster, group, dataset, model, stratum, n_genes, then the metrics of `SAMPLE_METRICS` (or of
-        `CHROMOSOME_METRICS` where genes are withheld).
+        `CHROMOSOME_METRICS` where genes are withheld), then those of `INTERVAL_METRICS` where a model has intervals.
     """
     tables = []
     for stratum in STRATA:
@@ -39,7 +43,7 @@ def stratum_mask(held_out: HeldOut, fold: int, stratum: Stratum) -> NDArray[np.b
 
 def _score_model(held_out: HeldOut, model: str, stratum: Stratum, *, seed: int) -> dict[str, NDArray[np.float64]]:
     withheld = any(fold.withheld is not None for fold in held_out.folds)
-    names = CHROMOSOME_METRICS if withheld else SAMPLE_METRICS
+    names = (*(CHROMOSOME_METRICS if withheld else SAMPLE_METRICS), *(INTERVAL_METRICS if held_out.bounds else ()))
     values = {name: np.full(len(held_out.rows), np.nan) for name in names}
     count = np.zeros(len(held_out.rows))
     truth_deltas, predicted_deltas = [], []
@@ -51,13 +55,15 @@ def _score_model(held_out: HeldOut, model: str, stratum: Stratum, *, seed: int) 
         t = np.where(mask, held_out.cohort.expression[sample], np.nan)
         count[row] = np.count_nonzero(np.isfinite(p) & np.isfinite(t))
         values["across_gene_r"][row] = metrics.across_gene_r(p=p, t=t)
+        for name, score in _score_intervals(held_out, model, row, t).items():
+            values[name][row] = score
         if withheld:
             values["skill"][row] = metrics.skill(p=p, t=t, m=np.full_like(m, baseline.level))
             values["delta_r_scorer_mean"][row] = metrics.delta_r(p=p, t=t, m=m)
             continue
         values["delta_r"][row] = metrics.delta_r(p=p, t=t, m=m)
         values["skill"][row] = metrics.skill(p=p, t=t, m=m)
-        within = baseline.within.get(held_out.cohort.datasets[sample])
+        within = baseline.within.get(held_out.kinds[sample])
         if within is not None:
             values["delta_r_within"][row] = metrics.delta_r(p=p, t=t, m=within)
         truth_deltas.append(t - m)
@@ -67,6 +73,15 @@ def _score_model(held_out: HeldOut, model: str, stratum: Stratum, *, seed: int) 
         values["delta_r_null"] = metrics.shuffled_null(*deltas, held_out.clusters, seed=seed)
         values["delta_r_block"] = score_blocks(held_out, held_out.predictions[model], stratum)
     return {"n_genes": count, **values}
+
+
+def _score_intervals(held_out: HeldOut, model: str, row: int, t: NDArray[np.float32]) -> dict[str, float]:
+    """Score the intervals of one held-out sample over the genes whose truth `t` is known; {} for a model without."""
+    if model not in held_out.bounds:
+        return {}
+    own = {level: {"t": t, "low": b.low[row], "high": b.high[row]} for level, b in held_out.bounds[model].items()}
+    scores = {f"coverage_{level}": metrics.coverage(**values) for level, values in own.items()}
+    return {**scores, "width_80": metrics.mean_width(**own[80])}
 
 
 def score_blocks(held_out: HeldOut, predictions: NDArray[np.float32], stratum: Stratum) -> NDArray[np.float64]:
@@ -113,12 +128,14 @@ def score_genes(held_out: HeldOut) -> pl.DataFrame:
 
     Returns:
         Columns gene_id, gene_name, model, n_samples, truth_sd, variable (its truth varies more than the median gene's; the
-        summary of `per_gene_r` is the median over these), per_gene_r, skill, rmse.
+        summary of `per_gene_r` is the median over these), per_gene_r, skill, rmse, reliability (skill, shrunk towards genes
+        alike in mean and standard deviation).
     """
     cohort = held_out.cohort
     samples = [sample for _, sample in held_out.rows]
     truth = cohort.expression[samples]
     means = np.stack([held_out.baselines[fold].mean for fold, _ in held_out.rows])
+    level = training_mean(means)
     truth_sd, variable = metrics.measured_sd(truth), metrics.variable_genes(truth)
     names = cohort.atlas.genes(cohort.atlas.record(cohort.samples[0]).assembly, cohort.gene_ids).frame["gene_name"]
     tables = []
@@ -129,6 +146,9 @@ def score_genes(held_out: HeldOut) -> pl.DataFrame:
         sse, base = np.where(measured, error, 0).sum(axis=0), np.where(measured, baseline, 0).sum(axis=0)
         with np.errstate(invalid="ignore", divide="ignore"):
             skill = np.where(base > 0, 1 - sse / base, np.nan)
+        reliability = gene_reliability(
+            p=predicted, t=truth, m=means, clusters=held_out.clusters, mean=level, sd=truth_sd
+        )
         tables.append(
             pl.DataFrame(
                 {
@@ -141,6 +161,7 @@ def score_genes(held_out: HeldOut) -> pl.DataFrame:
                     "per_gene_r": metrics.per_gene_r(predicted - means, truth - means),
                     "skill": skill,
                     "rmse": np.where(count > 0, np.sqrt(sse / np.maximum(count, 1)), np.nan),
+                    "reliability": reliability.skill,
                 }
             )
         )

@@ -4,6 +4,7 @@ Only the object-oriented interface of matplotlib is used: no pyplot, no window, 
 in one style, whatever the user's own settings are. Input without a finite value gives a figure that says "no data".
 """
 
+from atac2rna.plots.calibration import calibration_panels
 from atac2rna.plots.expression import ScatterPanel, delta_scatter, density_scatter, per_gene_bars, scatter_grid
 from atac2rna.plots.performance import learning_curves, model_bars, per_gene_histogram
 from atac2rna.plots.samples import qc_overview, similarity_heatmap
@@ -13,6 +14,7 @@ __all__ = [
     "METRIC_LABELS",
     "MODEL_COLOURS",
     "ScatterPanel",
+    "calibration_panels",
     "delta_scatter",
     "density_scatter",
     "learning_curves",
