@@ -20,8 +20,9 @@ from atac2rna.peaks import Peaks
 CANDIDATES = ("mean", "ridge", "kernel", "joint", "deep")
 """In this order where two are equal; those that are not in the box are left out."""
 
-DEEP_SAMPLES = 40
-"""Training samples from which `deep` is tried."""
+DEEP_SAMPLES, DEEP_GROUPS = 20, 5
+"""Training samples and groups of them from which `deep` is tried: the fewest with which the scaling study (docs/deep.md)
+found it ahead, and with which it can spare a group for early stopping."""
 
 _MIN_GROUPS = 3
 
@@ -31,7 +32,7 @@ class AutoSettings(ModelSettings):
 
     Attributes:
         candidates: Names of the models to choose from; empty: mean, ridge, kernel, joint, and deep from
-            `DEEP_SAMPLES` training samples on.
+            `DEEP_SAMPLES` training samples in `DEEP_GROUPS` groups on.
         folds: Inner folds, at most; each holds out whole clusters.
         settings: Settings of candidates that differ from their defaults, by name.
     """
@@ -96,8 +97,8 @@ class Auto:
 
     def fit(self, training: TrainingSet) -> None:
         """Score the candidates on inner held-out clusters, then fit the best on all training samples."""
-        names = [name for name in self._candidates if self._is_sensible(name, training)]
         groups, notes = choose_groups(training)
+        names = [name for name in self._candidates if self._is_sensible(name, groups)]
         if len(set(groups)) < _MIN_GROUPS:
             self._scores, chosen = {}, DEFAULT_MODEL if DEFAULT_MODEL in names else names[0]
             notes += (f"auto took {chosen}: {len(set(groups))} groups of training samples are too few to choose by",)
@@ -142,9 +143,9 @@ class Auto:
             raise ValueError("a model predicts and has a state after fit or load_state; call one of them first")
         return self._winner
 
-    def _is_sensible(self, name: str, training: TrainingSet) -> bool:
+    def _is_sensible(self, name: str, groups: tuple[str, ...]) -> bool:
         asked = name in self.settings.candidates
-        return asked or name != "deep" or len(training.samples) >= DEEP_SAMPLES
+        return asked or name != "deep" or (len(groups) >= DEEP_SAMPLES and len(set(groups)) >= DEEP_GROUPS)
 
     def _fitted(self, name: str, training: TrainingSet) -> Model:
         model = self._make(name)
