@@ -18,6 +18,10 @@ MODELS: dict[str, str] = {
     "joint": "atac2rna.models.joint.model:Joint",
     "joint-paired": "atac2rna.models.joint.model:JointPaired",
     "region-mlp": "atac2rna.models.region_mlp:RegionMlp",
+    "deep": "atac2rna.models.deep.model:Deep",
+    "deep-paired": "atac2rna.models.deep.model:DeepPaired",
+    "auto": "atac2rna.models.auto:Auto",
+    "auto-paired": "atac2rna.models.auto:AutoPaired",
 }
 """Where each model's class lies; imported when it is asked for, so that no command waits for torch in vain."""
 
@@ -26,7 +30,7 @@ WHOLE_GENOME = ("mean", "nearest", "gene-activity", "ridge", "kernel")
 
 DEFAULT_MODEL = "kernel"
 
-PAIRED: dict[str, str] = {"joint": "joint-paired"}
+PAIRED: dict[str, str] = {"joint": "joint-paired", "deep": "deep-paired", "auto": "auto-paired"}
 """Models that take a compendium as prior, and the same without it: with a compendium both are reported, always."""
 
 

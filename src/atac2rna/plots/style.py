@@ -28,6 +28,9 @@ MODEL_COLOURS: Final[Mapping[str, str]] = {
     "joint": "#0072b2",
     "joint-paired": "#00436b",
     "deep": "#d55e00",
+    "deep-paired": "#8a3d00",
+    "auto": "#444444",
+    "auto-paired": "#777777",
 }
 """One colour a model in every figure (Okabe and Ito's colour-blind-safe set, its yellow darkened for white paper)."""
 
