@@ -128,12 +128,12 @@ def cross_validate(
     shape = len(rows), len(cohort.gene_ids)
     predictions = {n: _unknown(shape) for n in usable}
     bounds: dict[str, dict[int, Bounds]] = {}
-    for name, make in usable.items():
-        row = 0
-        for fold in folds:
+    first = 0
+    for fold in folds:
+        for name, make in usable.items():  # models of one fold side by side: they may share what they are fitted on
             model = fit_model(make(), cohort, fold.train, clusters=clusters, seed=seed, withheld=fold.withheld)
             scored = slice(None) if fold.withheld is None else fold.withheld
-            for sample in fold.test:
+            for row, sample in enumerate(fold.test, start=first):
                 inputs = cohort.inputs(cohort.samples[sample], model.representation)
                 predictions[name][row, scored] = model.predict(inputs)[scored]
                 if isinstance(model, IntervalModel):  # asked of the fitted model: an unfitted one has no reliability
@@ -141,8 +141,8 @@ def cross_validate(
                     for level, whole in own.items():
                         found = model.bounds(inputs, level=level / 100)
                         whole.low[row, scored], whole.high[row, scored] = found.low[scored], found.high[scored]
-                row += 1
             progress(f"{name}: {fold.name}")
+        first += len(fold.test)
     return HeldOut(
         cohort=cohort,
         folds=tuple(folds),

@@ -67,4 +67,5 @@ def leave_out(training: TrainingSet, held_out: NDArray[np.bool_]) -> TrainingSet
         lineages=of(training.lineages),
         datasets=of(training.datasets),
         prior=prior,
+        shared={},
     )

@@ -25,10 +25,10 @@ MODELS: dict[str, str] = {
 }
 """Where each model's class lies; imported when it is asked for, so that no command waits for torch in vain."""
 
-WHOLE_GENOME = ("mean", "nearest", "gene-activity", "ridge", "kernel")
+WHOLE_GENOME = ("mean", "nearest", "gene-activity", "ridge", "kernel", "joint")
 """Models that predict all genes; `evaluate` compares these unless told otherwise."""
 
-DEFAULT_MODEL = "kernel"
+DEFAULT_MODEL = "joint"
 
 PAIRED: dict[str, str] = {"joint": "joint-paired", "deep": "deep-paired", "auto": "auto-paired"}
 """Models that take a compendium as prior, and the same without it: with a compendium both are reported, always."""

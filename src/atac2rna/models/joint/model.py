@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
+from hashlib import sha256
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -98,7 +99,12 @@ class Joint:
 
     def _nest(self, training: TrainingSet, units: Sequence[str], *, prior: bool) -> Nest:
         """Fit the parts and nest them, or take up what the other variant left; what a prior adds stands apart in it."""
-        key = ("joint", self.settings.model_dump_json())
+        key = (
+            "joint",
+            self.settings.model_dump_json(),
+            training.samples,
+            sha256(training.expression.tobytes()).hexdigest(),
+        )
         with_prior, found = training.shared.get(key, (False, None))
         if found is None or (prior and not with_prior):
             panel = Panel.of(training, units=units)
