@@ -228,8 +228,8 @@ def _quantities(parts: PartPredictions, context: Context, beyond: Tensor) -> Ten
 def _learn_spread(nested: Nested, predicted: Tensor) -> Spread:
     measured = nested.truth.isfinite()
     quantities = _quantities(nested.parts, nested.context, predicted)[measured]
-    units = nested.units[:, None].expand_as(measured)[measured]
-    return fit_spread(quantities, (predicted - nested.truth)[measured], units)
+    sample = torch.arange(len(measured), device=measured.device)[:, None].expand_as(measured)[measured]
+    return fit_spread(quantities, (predicted - nested.truth)[measured], sample)
 
 
 def _learn_reliability(nested: Nested, predicted: Tensor, parts: Parts) -> Tensor:

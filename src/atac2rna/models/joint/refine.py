@@ -2,7 +2,7 @@
 
     inputs   (rows, 13)  own, state, evidence; mean, sd, prior mean, prior sd, weight of the gene; its five scores
       -> standardised, clipped at 8
-      -> Linear 13 x 64, GELU, dropout -> Linear 64 x 32, GELU, dropout -> Linear 32 x 1
+      -> Linear 13 x 64, GELU -> Linear 64 x 32, GELU -> Linear 32 x 1
     output   (rows,)     added to the stack
 
 A row is a gene of a training sample whose unit was held out below. The last layer begins at 0, so that training starts
@@ -20,12 +20,11 @@ from atac2rna.models.joint.nesting import Context, Nested
 from atac2rna.models.joint.parts import PartPredictions
 
 WIDTHS = (64, 32)
-DROPOUT = 0.2
 INPUT_NOISE = 0.1
 CLIP = 8.0
-RATE = 2e-3
+RATE = 4e-3
 DECAY = 1e-2
-BATCH = 4096
+BATCH = 8192
 MOST_ROWS = 400_000
 """Rows that an epoch sees at most, so that its time does not grow with the number of samples."""
 
@@ -84,10 +83,8 @@ class _Network(nn.Sequential):
         super().__init__(
             nn.Linear(inputs, wide),
             nn.GELU(),
-            nn.Dropout(DROPOUT),
             nn.Linear(wide, narrow),
             nn.GELU(),
-            nn.Dropout(DROPOUT),
             last,
         )
 
@@ -100,7 +97,7 @@ def fit_refinement(nested: Nested, stacked: Tensor, *, members: int, epochs: int
         stacked: The stack's prediction of the same rows, shape (n, genes).
         members: Number of networks; the units are dealt out to them in turn, and each leaves its own out.
         epochs: Passes over the rows, of at most `MOST_ROWS` each.
-        seed: Seed of weights, order, dropout and noise.
+        seed: Seed of weights, order and noise.
     """
     rows = _Rows.of(nested, stacked)
     unit = torch.unique(nested.units, return_inverse=True)[1]

@@ -1,7 +1,7 @@
 """How far off a prediction may be: a scale of the error for each gene and sample, and how many scales hold the truth.
 
 The log of the absolute held-out error is a sum of curves over six quantities; the multiples of the scale that hold a given
-share of the errors are conformal quantiles (Lei et al. 2018) in which every unit weighs the same.
+share of the errors are conformal quantiles (Lei et al. 2018) in which every sample weighs the same.
 """
 
 from typing import NamedTuple
@@ -44,13 +44,13 @@ class Spread(NamedTuple):
         return float((1 - part) * self.multiples[low] + part * self.multiples[low + 1])
 
 
-def fit_spread(quantities: Tensor, errors: Tensor, units: Tensor) -> Spread:
+def fit_spread(quantities: Tensor, errors: Tensor, samples: Tensor) -> Spread:
     """Fit the scale and its multiples.
 
     Args:
         quantities: What the error may depend on, shape (rows, quantities).
         errors: Held-out errors, shape (rows,).
-        units: Unit of each row, shape (rows,).
+        samples: Sample of each row, shape (rows,).
     """
     shares = torch.linspace(0, 1, KNOTS, device=errors.device)
     sample = quantities[:: max(len(quantities) // 200_000, 1)]
@@ -69,7 +69,7 @@ def fit_spread(quantities: Tensor, errors: Tensor, units: Tensor) -> Spread:
     heights = torch.linalg.solve(gram, cross).to(quantities.dtype).view_as(knots)
     fitted = Spread(knots, heights, level[None], torch.zeros(len(LEVELS), device=errors.device))
     ratio, order = (errors.abs() / fitted.scale(quantities)).sort()
-    _, code, count = torch.unique(units, return_inverse=True, return_counts=True)
+    _, code, count = torch.unique(samples, return_inverse=True, return_counts=True)
     share = torch.cumsum((1.0 / count.double())[code][order], 0) / len(count)
     wanted = torch.tensor(LEVELS, dtype=share.dtype, device=share.device)
     place = torch.searchsorted(share, wanted).clamp(max=len(ratio) - 1)
