@@ -46,7 +46,12 @@ class Moments(NamedTuple):
         return self.z / self.samples
 
     def slopes(self) -> Tensor:
-        """Slope of y on each sloped score, gene by gene, shrunk by the mean sum of squares, shape (genes, sloped)."""
+        """Slope of y on each sloped score, gene by gene, shrunk by the mean sum of squares, shape (genes, sloped).
+
+        One sample has none: what the sums leave then is rounding.
+        """
+        if self.samples < 2:
+            return torch.zeros_like(self.zy)
         mean = self.z[:, SLOPED] / self.samples
         cross = self.zy - mean * self.y[:, None]
         square = (self.zz - self.samples * mean * mean).clamp(min=0)
@@ -97,7 +102,8 @@ def fit_evidence(
     """
     total = Moments.of(z, y)
     rests = []
-    for unit in torch.unique(units):
+    kinds = torch.unique(units)
+    for unit in kinds if len(kinds) > 1 else ():  # of a single unit nothing is left to compare it with
         own = (units == unit).nonzero()[:, 0]
         rest = total.without(Moments.of(z[own], y[own]))
         rests.append((own.tolist(), rest, rest.slopes()))

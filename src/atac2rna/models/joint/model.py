@@ -94,7 +94,7 @@ class Joint:
                 predicted = predicted + held_out_refinement(refinement, nested)
             spread = _learn_spread(nested, predicted)
             reliability = _learn_reliability(nested, predicted, parts)
-        self.notes = self._notes(training, told, few=few)
+        self.notes = self._notes(training, panel, told, few=few)
         self._fitted = _Fitted(panel.genes, panel.near, parts, weights, refinement, spread, reliability)
 
     def _nest(self, training: TrainingSet, units: Sequence[str], *, prior: bool) -> Nest:
@@ -114,7 +114,7 @@ class Joint:
         nest_: Nest = found
         return nest_
 
-    def _notes(self, training: TrainingSet, told: str, *, few: bool) -> tuple[str, ...]:
+    def _notes(self, training: TrainingSet, panel: Panel, told: str, *, few: bool) -> tuple[str, ...]:
         notes = [f"{self.name}: {told}"] if told else []
         if few:
             notes.append(
@@ -124,6 +124,12 @@ class Joint:
         dark = int((~np.isfinite(training.expression)).all(axis=0).sum())
         if dark:
             notes.append(f"{self.name}: {dark} genes were measured in no training sample and are not predicted")
+        # The stronger half of peaks that are all equally strong is all of them.
+        flat = [name for name, added in zip(panel.samples, panel.thinning, strict=True) if not added.any()]
+        if flat:
+            notes.append(
+                f"{self.name}: the peaks of {', '.join(flat)} are all equally strong (no signalValue?); presence alone is used"
+            )
         return tuple(notes)
 
     def predict(self, inputs: Any) -> NDArray[np.float32]:

@@ -140,7 +140,7 @@ class _Rows:
         # A sample far from the mean has large deltas; each counts the same, as in the scores.
         size = truth.square().sum(1) / measured.sum(1).clamp(min=1)
         weights = 1 / size.clamp(min=1e-6)
-        return cls(empty.standardise(inputs), truth, stacked, weights / weights.mean(), measured, centre, scale)
+        return cls(empty.standardise(inputs), truth, stacked, weights, measured, centre, scale)
 
 
 def _train(rows: _Rows, seen: Tensor, *, epochs: int, seed: int) -> _Network:
@@ -149,7 +149,9 @@ def _train(rows: _Rows, seen: Tensor, *, epochs: int, seed: int) -> _Network:
     random = torch.Generator().manual_seed(seed)
     chosen = (rows.measured & seen[:, None]).flatten().nonzero()[:, 0]
     inputs, targets = rows.inputs.flatten(0, 1), rows.targets.flatten()
-    stacked, weights = rows.stacked.flatten(), rows.weights[:, None].expand_as(rows.targets).flatten()
+    stacked = rows.stacked.flatten()
+    # Relative to the samples seen: nothing of those left out moves a member, not even by the scale of its loss.
+    weights = (rows.weights / rows.weights[seen].mean())[:, None].expand_as(rows.targets).flatten()
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         network = _Network(inputs.shape[1]).to(device)
