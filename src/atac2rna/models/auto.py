@@ -100,7 +100,7 @@ class Auto:
         groups, notes = choose_groups(training)
         names = [name for name in self._candidates if self._is_sensible(name, groups)]
         if len(set(groups)) < _MIN_GROUPS:
-            self._scores, chosen = {}, DEFAULT_MODEL if DEFAULT_MODEL in names else names[0]
+            self._scores, chosen = {}, DEFAULT_MODEL if DEFAULT_MODEL in names else names[-1]
             notes += (f"auto took {chosen}: {len(set(groups))} groups of training samples are too few to choose by",)
         else:
             folds = deal_folds(groups, count=self.settings.folds, seed=training.seed)

@@ -99,9 +99,10 @@ class Joint:
 
     def _nest(self, training: TrainingSet, units: Sequence[str], *, prior: bool) -> Nest:
         """Fit the parts and nest them, or take up what the other variant left; what a prior adds stands apart in it."""
+        parts_of = self.settings.model_dump_json(exclude={"members", "epochs"})
         key = (
             "joint",
-            self.settings.model_dump_json(),
+            parts_of,
             training.samples,
             sha256(training.expression.tobytes()).hexdigest(),
         )
