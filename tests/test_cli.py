@@ -25,7 +25,7 @@ from conftest import Cli
 from test_cli_bad_input import state
 
 COMMANDS = ("demo", "build", "check", "train", "evaluate")
-MODELS = ("mean", "nearest", "gene-activity", "ridge", "kernel")
+MODELS = ("mean", "nearest", "gene-activity", "ridge", "kernel", "joint")
 TINY_REGION = ("--set", "region-mlp.hidden=4", "--set", "region-mlp.epochs=3")
 LABELS = ["fold", "sample", "cluster", "group", "dataset", "model", "stratum", "n_genes"]
 METRICS = ["across_gene_r", "delta_r", "skill", "delta_r_null", "delta_r_within", "delta_r_block"]
@@ -173,7 +173,7 @@ def test_evaluate_writes_tables(evaluation: Path, opened: Atlas) -> None:
     assert scores.columns[: len(LABELS) + len(METRICS)] == [*LABELS, *METRICS]
     assert set(CONTROL) <= set(scores.columns)
     rows = {key[0]: len(part) for key, part in scores.group_by("stratum")}
-    assert rows == {**dict.fromkeys(("all", "expressed", "variable"), 16 * len(MODELS)), "region": 16 * 6}
+    assert rows == {**dict.fromkeys(("all", "expressed", "variable"), 16 * len(MODELS)), "region": 16 * (len(MODELS) + 1)}
     assert (scores.filter(stratum="all")["n_genes"] == len(opened.gene_ids)).all()
     genes = pl.read_csv(evaluation / "per_gene.tsv", separator="\t", null_values="NaN")
     assert genes.columns[:4] == ["gene_id", "gene_name", "model", "n_samples"]

@@ -59,7 +59,7 @@ def test_everything_is_there(made: tuple[Path, Demo, list[str]]) -> None:
     assert len(steps) == 4
     assert result.data == folder / "data"
     assert (folder / "data" / "truth" / "links.tsv").is_file()
-    assert load_model(folder / "model").card["kind"] == "kernel"
+    assert load_model(folder / "model").card["kind"] == "joint"
     summary = json.loads((folder / "evaluation" / "summary.json").read_text())
     assert summary["holdout"] == "lineage"
     assert "region-mlp" in summary["strata"]["region"]

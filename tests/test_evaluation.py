@@ -203,7 +203,7 @@ def test_reliability_is_that_of_the_held_out_predictions(cohort: Cohort, held_ou
 
 def test_chromosomes_held_out(cohort: Cohort) -> None:
     held_out = hold_out(cohort, "chromosome", *WHOLE_GENOME, "spy", "oracle")
-    assert held_out.not_applicable == ("nearest", "kernel")
+    assert held_out.not_applicable == ("nearest", "kernel", "joint")
     assert [*held_out.predictions] == ["mean", "gene-activity", "ridge", "spy", "oracle"]
     for fold, training in zip(held_out.folds, Spy.seen, strict=True):
         assert training.samples == cohort.samples
@@ -231,7 +231,7 @@ def test_scores_of_chromosomes_held_out(cohort: Cohort) -> None:
     level = np.delete(cohort.expression, np.s_[chr2], axis=1).mean()
     assert row["skill"] == pytest.approx(1 - ((p - t) ** 2).sum() / ((level - t) ** 2).sum(), abs=1e-4)
     summary = summarise(scores, None, holdout="chromosome", n_genes=120, not_applicable=held_out.not_applicable)
-    assert summary["not_applicable"] == ["nearest", "kernel"]
+    assert summary["not_applicable"] == ["nearest", "kernel", "joint"]
     assert summary["n_clusters"] == 3
     assert {*summary["models"]["oracle"]} == {*CHROMOSOME_METRICS}
     assert {*summary["verdict"]["oracle"]} == {"skill", "delta_r_scorer_mean"}

@@ -30,7 +30,7 @@ Example: atac2rna train atlas.zarr -o model --model ridge --set penalty=10
 def train(
     atlas: Annotated[Path, typer.Argument(metavar="ATLAS", help="Atlas made by 'atac2rna build'.")],
     output: Annotated[Path, typer.Option("--output", "-o", metavar="MODEL", help="Folder of the model.")],
-    model: Annotated[str | None, typer.Option(help="Name of the model (default: kernel).")] = None,
+    model: Annotated[str | None, typer.Option(help="Name of the model (default: joint).")] = None,
     config: Annotated[
         Path | None, typer.Option(help="TOML file with model, seed, compendium, [settings]; options win over it.")
     ] = None,
