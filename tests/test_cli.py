@@ -173,7 +173,10 @@ def test_evaluate_writes_tables(evaluation: Path, opened: Atlas) -> None:
     assert scores.columns[: len(LABELS) + len(METRICS)] == [*LABELS, *METRICS]
     assert set(CONTROL) <= set(scores.columns)
     rows = {key[0]: len(part) for key, part in scores.group_by("stratum")}
-    assert rows == {**dict.fromkeys(("all", "expressed", "variable"), 16 * len(MODELS)), "region": 16 * (len(MODELS) + 1)}
+    assert rows == {
+        **dict.fromkeys(("all", "expressed", "variable"), 16 * len(MODELS)),
+        "region": 16 * (len(MODELS) + 1),
+    }
     assert (scores.filter(stratum="all")["n_genes"] == len(opened.gene_ids)).all()
     genes = pl.read_csv(evaluation / "per_gene.tsv", separator="\t", null_values="NaN")
     assert genes.columns[:4] == ["gene_id", "gene_name", "model", "n_samples"]

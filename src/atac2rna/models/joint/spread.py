@@ -71,7 +71,7 @@ def fit_spread(quantities: Tensor, errors: Tensor, samples: Tensor) -> Spread:
     ratio, order = (errors.abs() / fitted.scale(quantities)).sort()
     _, code, count = torch.unique(samples, return_inverse=True, return_counts=True)
     share = torch.cumsum((1.0 / count.double())[code][order], 0) / len(count)
-    wanted = torch.tensor(LEVELS, dtype=share.dtype, device=share.device)
+    wanted = torch.tensor(LEVELS, dtype=share.dtype, device=share.device) - 1e-9  # a share met exactly is met
     place = torch.searchsorted(share, wanted).clamp(max=len(ratio) - 1)
     return fitted._replace(multiples=ratio[place])
 
