@@ -36,6 +36,7 @@ class EvaluationSettings:
         within: Column of the samples: `delta_r_within` is measured from the mean of the training samples that share the
             sample's value; None: dataset, where there is one.
         seed: Seed of whatever is random.
+        control: Whether the wrong-ATAC control is run; it takes a fit for each pair of clusters left out together.
         compendium: Table of profiles for models that take a prior; each of them is compared with itself without it, too.
         compendium_info: Which profiles are samples, or relatives of samples.
         strict_relatives: Leave out profiles declared relatives of a fold's held-out samples.
@@ -47,6 +48,7 @@ class EvaluationSettings:
     bins: str | None = None
     within: str | None = None
     seed: int = 0
+    control: bool = True
     compendium: Path | None = None
     compendium_info: Path | None = None
     strict_relatives: bool = False
@@ -83,11 +85,11 @@ class Plan:
         """Whether genes are withheld, so that models with parameters per gene cannot be judged."""
         return any(fold.withheld is not None for fold in self.folds)
 
-    def count_fits(self, *, seed: int) -> int:
-        """Count the fits that the progress will be told of."""
+    def count_fits(self, *, seed: int, control: bool = True) -> int:
+        """Count the fits that the progress will be told of, with those of the wrong-ATAC control or without."""
         if self.withheld:
             return len(self.folds) * sum(not make().per_gene for make in self.factories.values())
-        pairs = partner_pairs(self.cohort, self.clusters, seed=seed)
+        pairs = partner_pairs(self.cohort, self.clusters, seed=seed) if control else []
         whole = (len(self.folds) + len(pairs)) * len(self.factories)
         return whole + (0 if self.panel is None else len(panel_folds(self.panel, self.folds, self.cohort.samples)))
 

@@ -61,8 +61,9 @@ def evaluate(
     genes = region = None
     if not plan.withheld:
         genes = score_genes(held_out)
-        control = run_control(cohort, models, clusters=clusters, kinds=kinds, seed=seed, progress=progress)
-        scores = scores.join(control, on=["sample", "model", "stratum"], how="left", maintain_order="left")
+        if settings.control:
+            control = run_control(cohort, models, clusters=clusters, kinds=kinds, seed=seed, progress=progress)
+            scores = scores.join(control, on=["sample", "model", "stratum"], how="left", maintain_order="left")
         region = _judge_region(plan, settings, held_out, progress)
     region_scores = None if region is None else score_samples(region.held_out, seed=seed)
     summary = summarise(
