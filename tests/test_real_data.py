@@ -62,7 +62,8 @@ def atlas(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def evaluation(atlas: Path) -> Path:
     folder = atlas.with_name("evaluation")
-    assert _exit_code(["evaluate", str(atlas), "--holdout", "lineage", "-o", str(folder)]) == 0
+    words = ["--models", "mean,nearest,gene-activity,ridge,kernel,region-mlp"]  # test_joint_atlas21.py has joint
+    assert _exit_code(["evaluate", str(atlas), "--holdout", "lineage", "-o", str(folder), *words]) == 0
     return folder
 
 
