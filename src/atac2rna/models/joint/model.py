@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from atac2rna.models.base import Bounds, TrainingSet
+from atac2rna.models.base import Bounds, Prior, TrainingSet
 from atac2rna.models.joint.evidence import Evidence
 from atac2rna.models.joint.nesting import Context, Nested, nest
 from atac2rna.models.joint.own_gene import OwnGene
@@ -92,6 +92,8 @@ class Joint:
                     seed=training.seed,
                 )
                 predicted = predicted + held_out_refinement(refinement, nested)
+            # No prediction is below 0: intervals and reliability are those of what is told.
+            predicted = torch.maximum(predicted, -nested.context.mean)
             spread = _learn_spread(nested, predicted)
             reliability = _learn_reliability(nested, predicted, parts)
         self.notes = self._notes(training, told, few=few)
@@ -105,12 +107,13 @@ class Joint:
             training.samples,
             sha256(training.expression.tobytes()).hexdigest(),
         )
-        with_prior, found = training.shared.get(key, (False, None))
-        if found is None or (prior and not with_prior):
+        own = _fingerprint(training.prior)
+        with_prior, found = training.shared.get(key, (None, None))
+        if found is None or (prior and with_prior != own):
             panel = Panel.of(training, units=units)
             everyone = torch.arange(len(panel.samples), device=panel.units.device)
             found = Nest(panel, fit_parts(panel, everyone, self.settings), nest(panel, self.settings))
-            training.shared[key] = training.prior is not None, found
+            training.shared[key] = own, found
         nest_: Nest = found
         return nest_
 
@@ -210,6 +213,10 @@ class JointPaired(Joint):
 
     name: ClassVar[str] = "joint-paired"
     takes_prior: ClassVar[bool] = False
+
+
+def _fingerprint(prior: Prior | None) -> str | None:
+    return None if prior is None else sha256(prior.expression.tobytes() + prior.barred.tobytes()).hexdigest()
 
 
 def _quantities(parts: PartPredictions, context: Context, beyond: Tensor) -> Tensor:

@@ -113,7 +113,9 @@ def fit_refinement(nested: Nested, stacked: Tensor, *, members: int, epochs: int
 
 
 def held_out_refinement(refinement: Refinement, nested: Nested) -> Tensor:
-    """Correct each row by the members that did not learn from its unit, shape (n, genes)."""
+    """Correct each row by the members that did not learn from its unit, shape (n, genes); by 0 where there is none."""
+    if refinement.members == 1:  # it learned from every unit: the errors of the stack stand for its own
+        return torch.zeros_like(nested.truth)
     unit = torch.unique(nested.units, return_inverse=True)[1]
     inputs = network_inputs(nested.parts, nested.context)
     by_row = [refinement.predict(inputs[i], members=[int(unit[i]) % refinement.members]) for i in range(len(unit))]
