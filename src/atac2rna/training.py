@@ -118,7 +118,8 @@ def _train_into(
 ) -> tuple[Evaluation | None, tuple[str, ...]]:
     """Fit, cross-validate and write the files of the model."""
     model, cohort, notes = _prepare(atlas, settings)
-    clusters = cohort.columns.get(choose_holdout(cohort.columns), cohort.samples)
+    holdout = choose_holdout(cohort.columns)
+    clusters = cohort.groups if holdout == "sample" else cohort.columns[holdout]  # a single group stays one
     fit_model(model, cohort, range(len(cohort.samples)), clusters=clusters, seed=settings.seed)
     notes = (*notes, *getattr(model, "notes", ()))
     progress(f"fitted {settings.model}")

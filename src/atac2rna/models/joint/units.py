@@ -8,6 +8,9 @@ from atac2rna.models.base import TrainingSet
 FEWEST_UNITS = 4
 """Fewer clusters than this say too little: finer units are taken where there are any."""
 
+FEWEST_SAMPLES = 3
+"""With fewer nothing can be held out and be judged by what is left."""
+
 MOST_UNITS = 13
 """More clusters than this are put together into `FOLDS` units, so that a fit of many samples stays affordable."""
 
@@ -20,21 +23,23 @@ def inner_units(training: TrainingSet) -> tuple[tuple[str, ...], str]:
     Returns:
         The unit of each sample, and a sentence to be told ("" where the clusters serve).
     """
+    if len(training.samples) < FEWEST_SAMPLES:
+        told = f"of {len(training.samples)} training samples none can be held out: built-in weights, no intervals, no reliability"
+        return training.samples, told
     if len(set(training.clusters)) >= FEWEST_UNITS:
         return _merged(training.clusters), ""
     if len(set(training.lineages)) >= FEWEST_UNITS:
         told = f"inner folds by lineage: there are only {len(set(training.clusters))} values of the hold-out column"
         return _merged(training.lineages), told
     finest = max((training.clusters, training.lineages), key=lambda labels: len(set(labels)))
-    if len(set(finest)) >= 3:
-        return tuple(
-            finest
-        ), f"only {len(set(finest))} independent units to learn weights from: mostly the built-in ones"
+    count = len(set(finest))
+    if count >= 3:
+        return finest, f"only {count} independent units to learn weights from, which are drawn to the built-in ones"
     told = (
-        f"the {len(training.samples)} training samples form {len(set(finest))} group(s): each is held out by itself, and "
+        f"the {len(training.samples)} training samples form {count} group(s): samples are held out without regard to it, and "
         "errors on samples of another kind are larger than they seem here"
     )
-    return training.samples, told
+    return _merged(training.samples), told
 
 
 def _merged(labels: Sequence[str]) -> tuple[str, ...]:
