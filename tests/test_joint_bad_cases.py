@@ -271,3 +271,10 @@ def test_samples_without_signal_are_named(build: Callable[..., Path], tmp_path: 
     ended = cli("train", atlas, "-o", tmp_path / "model", *QUICK)
     (note,) = notes_of(ended.err)
     assert note.startswith("joint: the peaks of lineage3_1 are all equally strong (no signalValue?)")
+
+
+def test_evaluate_tells_the_fallbacks_of_its_folds(build: Callable[..., Path], tmp_path: Path, cli: Cli) -> None:
+    ended = cli("evaluate", build([*names(1), "lineage2_1"]), "-o", tmp_path / "e", "--models", "joint")
+    assert ended.code == 0, ended.err
+    assert "too few for its network" in ended.err
+    assert "of 2 folds)" in ended.err

@@ -1,5 +1,6 @@
 """Held-out predictions: every model fitted on every fold's training samples, predicting its test samples."""
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal, get_args
@@ -67,6 +68,7 @@ class HeldOut:
         kinds: Kind of each sample of the cohort, within which `delta_r_within` is measured; empty: none.
         bounds: By model and level in percent, intervals of shape (rows, genes), NaN where `predictions` is; only models
             that give intervals are here.
+        notes: What the fitted models want known, each sentence with the number of folds that it holds for.
     """
 
     cohort: Cohort
@@ -78,6 +80,7 @@ class HeldOut:
     not_applicable: tuple[str, ...]
     kinds: tuple[str, ...]
     bounds: dict[str, dict[int, Bounds]] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
 
 def make_baseline(expression: NDArray[np.float32], kinds: Sequence[str]) -> Baseline:
@@ -128,10 +131,12 @@ def cross_validate(
     shape = len(rows), len(cohort.gene_ids)
     predictions = {n: _unknown(shape) for n in usable}
     bounds: dict[str, dict[int, Bounds]] = {}
+    told: Counter[str] = Counter()
     first = 0
     for fold in folds:
         for name, make in usable.items():  # models of one fold side by side: they may share what they are fitted on
             model = fit_model(make(), cohort, fold.train, clusters=clusters, seed=seed, withheld=fold.withheld)
+            told.update(getattr(model, "notes", ()))
             scored = slice(None) if fold.withheld is None else fold.withheld
             for row, sample in enumerate(fold.test, start=first):
                 inputs = cohort.inputs(cohort.samples[sample], model.representation)
@@ -153,6 +158,7 @@ def cross_validate(
         not_applicable=tuple(name for name in models if name not in usable),
         kinds=kinds,
         bounds=bounds,
+        notes=tuple(f"{note} ({count} of {len(folds)} folds)" for note, count in told.items()),
     )
 
 

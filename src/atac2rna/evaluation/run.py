@@ -79,7 +79,9 @@ def evaluate(
         own = region_scores.filter(pl.col("stratum") == "all").with_columns(stratum=pl.lit("region"))
         scores = pl.concat([scores, own], how="diagonal")
     told = [] if region is None else [f"{REGION_MODEL}: {note}." for note in region.notes]
-    return Evaluation(summary, scores, genes, calibrate(held_out), held_out, region, (*plan.notes, *told))
+    return Evaluation(
+        summary, scores, genes, calibrate(held_out), held_out, region, (*plan.notes, *held_out.notes, *told)
+    )
 
 
 def _judge_region(
