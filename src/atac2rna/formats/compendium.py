@@ -15,9 +15,9 @@ import polars as pl
 from numpy.typing import NDArray
 
 from atac2rna.errors import InputError, nearest_names
-from atac2rna.files import read_text_bytes
 from atac2rna.formats.expression.genes import plain
 from atac2rna.formats.expression.table import Table, read_table
+from atac2rna.formats.sheet import read_sheet
 
 GENE_COLUMN = "gene_id"
 SAME_AS = "same_as"
@@ -152,7 +152,7 @@ def read_profile_info(path: Path) -> ProfileInfo:
         InputError: If it has no rows, no column that begins with `same_as` or `related`, a row of another number of
             fields, or a profile without a name or twice.
     """
-    (line, header), *rows = _rows(path)
+    (line, header), *rows = read_sheet(path, what="an info table of a compendium")
     if len(header) < 2:
         raise InputError(f"{path} line {line}: an info table is separated by tabs; got one column. Save it so.")
     places = {kind: [i for i, name in enumerate(header) if i and name.startswith(kind)] for kind in (SAME_AS, RELATED)}
@@ -178,29 +178,6 @@ def read_profile_info(path: Path) -> ProfileInfo:
     if not found[SAME_AS]:
         raise InputError(f"{path}: holds a header but no rows; an info table has one row a profile.")
     return ProfileInfo(found[SAME_AS], found[RELATED], bool(places[RELATED]))
-
-
-def _rows(path: Path) -> list[tuple[int, list[str]]]:
-    """Cells of each line that is neither blank nor a comment, with its number; the header first."""
-    raw = read_text_bytes(path, what="an info table of a compendium")
-    try:
-        text = raw.decode("utf-8-sig")
-    except UnicodeDecodeError as fault:
-        line = raw[: fault.start].count(b"\n") + 1
-        raise InputError(f"{path} line {line}: is not UTF-8 text; save the table as UTF-8.") from None
-    lines = enumerate(text.replace("\r\n", "\n").replace("\r", "\n").split("\n"), start=1)
-    rows = [(i, [_cell(c) for c in line.split("\t")]) for i, line in lines if line.strip() and line[0] != "#"]
-    if not rows:
-        raise InputError(f"{path}: holds comments only; an info table of a compendium is expected there.")
-    return rows
-
-
-def _cell(text: str) -> str:
-    """A cell without the quotes that spreadsheets put around it."""
-    text = text.strip()
-    if len(text) >= 2 and text[0] == text[-1] == '"':
-        return text[1:-1].replace('""', '"').strip()
-    return text
 
 
 def _sample_names(cells: Sequence[str]) -> tuple[str, ...]:

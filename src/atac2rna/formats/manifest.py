@@ -7,6 +7,7 @@ from pathlib import Path
 
 from atac2rna.errors import InputError, nearest_names
 from atac2rna.files import read_text_bytes
+from atac2rna.formats.sheet import read_sheet
 from atac2rna.genome import canonical_assembly
 
 REQUIRED = ("sample", "atac", "assembly")
@@ -64,7 +65,7 @@ def read_manifest(path: Path) -> Manifest:
     Raises:
         InputError: If the table breaks one of these rules or a file does not exist.
     """
-    rows = _rows(path)
+    rows = read_sheet(path, what="a table of samples (samples.tsv)")
     header_line, header = rows[0]
     _check_header(path, header_line, header)
     entries = [_entry(path, line, header, cells) for line, cells in rows[1:]]
@@ -73,28 +74,6 @@ def read_manifest(path: Path) -> Manifest:
     _refuse_repeats(path, entries)
     _refuse_missing(path, entries)
     return Manifest(path, tuple(entries), tuple(name for name in header if name not in _OWN))
-
-
-def _rows(path: Path) -> list[tuple[int, list[str]]]:
-    """Cells of each line that is neither blank nor a comment, with its number."""
-    raw = read_text_bytes(path, what="a table of samples (samples.tsv)")
-    try:
-        text = raw.decode("utf-8-sig")
-    except UnicodeDecodeError as fault:
-        line = raw[: fault.start].count(b"\n") + 1
-        raise InputError(f"{path} line {line}: is not UTF-8 text; save the table as UTF-8.") from None
-    lines = enumerate(text.replace("\r\n", "\n").replace("\r", "\n").split("\n"), start=1)
-    rows = [(i, [_cell(c) for c in line.split("\t")]) for i, line in lines if line.strip() and line[0] != "#"]
-    if not rows:
-        raise InputError(f"{path}: holds comments only; a table of samples (samples.tsv) is expected there.")
-    return rows
-
-
-def _cell(text: str) -> str:
-    text = text.strip()
-    if len(text) >= 2 and text[0] == text[-1] == '"':
-        return text[1:-1].replace('""', '"').strip()
-    return text
 
 
 def _check_header(path: Path, line: int, header: list[str]) -> None:

@@ -1,0 +1,39 @@
+"""A table that a person keeps by hand or in a spreadsheet: tab-separated, with a header, blank lines and comments."""
+
+from pathlib import Path
+
+from atac2rna.errors import InputError
+from atac2rna.files import read_text_bytes
+
+
+def read_sheet(path: Path, *, what: str) -> list[tuple[int, list[str]]]:
+    """Read the cells of each line that is neither blank nor a comment (`#`), with its number; the header first.
+
+    Args:
+        path: The file, UTF-8 with or without a byte-order mark, any line ends, gzip or not.
+        what: What it should be, for errors.
+
+    Returns:
+        At least one row; cells without the quotes that spreadsheets put around them.
+
+    Raises:
+        InputError: If the file is missing, is no such text, or holds comments only.
+    """
+    raw = read_text_bytes(path, what=what)
+    try:
+        text = raw.decode("utf-8-sig")
+    except UnicodeDecodeError as fault:
+        line = raw[: fault.start].count(b"\n") + 1
+        raise InputError(f"{path} line {line}: is not UTF-8 text; save the table as UTF-8.") from None
+    lines = enumerate(text.replace("\r\n", "\n").replace("\r", "\n").split("\n"), start=1)
+    rows = [(i, [_cell(c) for c in line.split("\t")]) for i, line in lines if line.strip() and line[0] != "#"]
+    if not rows:
+        raise InputError(f"{path}: holds comments only; {what} is expected there.")
+    return rows
+
+
+def _cell(text: str) -> str:
+    text = text.strip()
+    if len(text) >= 2 and text[0] == text[-1] == '"':
+        return text[1:-1].replace('""', '"').strip()
+    return text
