@@ -1,7 +1,5 @@
 """Training of the network of one region: bins -> hidden units (ReLU) -> genes, squared error, Adam."""
 
-import logging
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
@@ -9,10 +7,10 @@ from typing import NamedTuple
 import lightning
 import numpy as np
 import torch
-from lightning.fabric.plugins.environments.lightning import LightningEnvironment
 from torch import Tensor, nn
 
 from atac2rna.models.region_settings import Float32, History, RegionMlpSettings
+from atac2rna.models.trainer import make_trainer, quiet_lightning
 
 
 class Samples(NamedTuple):
@@ -48,18 +46,8 @@ def train_network(
         seed: Of the initial weights.
     """
     network = _Network(training, settings, fan_in=fan_in, seed=seed)
-    with _quiet(), _one_thread():
-        trainer = lightning.Trainer(
-            max_epochs=settings.epochs,
-            accelerator="gpu" if torch.cuda.is_available() else "cpu",
-            devices=1,
-            plugins=[LightningEnvironment()],
-            logger=False,
-            enable_checkpointing=False,
-            enable_progress_bar=False,
-            enable_model_summary=False,
-            num_sanity_val_steps=0,
-        )
+    with quiet_lightning(), _one_thread():
+        trainer = make_trainer(settings.epochs)
         batch = tuple(torch.from_numpy(a) for a in (*training, *(validation or ())))
         trainer.fit(network, _OneBatch(batch), _OneBatch(batch))
     return network.best(), network.history()
@@ -160,19 +148,3 @@ def _one_thread() -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(threads)
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep Lightning's remarks on devices, workers and its own deprecations from the user, and restore all after."""
-    loggers = [logging.getLogger(name) for name in ("lightning", "lightning.pytorch", "lightning.fabric")]
-    levels = [logger.level for logger in loggers]
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        for logger in loggers:
-            logger.setLevel(logging.ERROR)
-        try:
-            yield
-        finally:
-            for logger, level in zip(loggers, levels, strict=True):
-                logger.setLevel(level)

@@ -1,15 +1,11 @@
 """Training of one network with Lightning: AdamW, warm-up and cosine, averaged weights, the best of them kept."""
 
-import logging
-import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import NamedTuple
 
 import lightning
 import numpy as np
 import torch
-from lightning.fabric.plugins.environments.lightning import LightningEnvironment
 from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor
 
@@ -18,6 +14,7 @@ from atac2rna.models.deep.network import DeepNetwork, Shape
 from atac2rna.models.deep.rows import Batch, Part, Rows
 from atac2rna.models.deep.settings import DeepSettings
 from atac2rna.models.deep.stack import Moments, cluster_moments
+from atac2rna.models.trainer import make_trainer, quiet_lightning
 
 _AVERAGING = 0.97  # of the weights, per step
 _SCALES_RATE = 10  # times the learning rate: a few scalars that many steps agree on
@@ -57,12 +54,14 @@ def train_network(rows: Rows, settings: DeepSettings, *, seed: int, checkpoint: 
     network.to_empty(device="cpu")
     network.start(torch.Generator().manual_seed(seed))
     set_frame(network, rows)
-    with _quiet(), torch.random.fork_rng():
+    with quiet_lightning(), torch.random.fork_rng():
         module = _Module(network, rows, settings, seed=seed, checkpoint=checkpoint)
         module.resume()
         left = module.epochs - len(module.losses)
         if left > 0 and not module.is_over():
-            _trainer(left).fit(module, _Epoch(module))
+            make_trainer(left, precision="bf16-mixed" if torch.cuda.is_available() else "32-true", clip=1.0).fit(
+                module, _Epoch(module)
+            )
     network.load_state_dict(module.best)
     network.cpu().eval()
     return Fitted(
@@ -88,23 +87,6 @@ def set_frame(network: DeepNetwork, rows: Rows) -> None:
     network.rank_unit.copy_(torch.from_numpy(rows.units.rank))
     network.slope_unit.copy_(torch.from_numpy(rows.units.slope))
     network.bin_unit.copy_(torch.from_numpy(rows.units.bin_slope))
-
-
-def _trainer(epochs: int) -> lightning.Trainer:
-    gpu = torch.cuda.is_available()
-    return lightning.Trainer(
-        max_epochs=epochs,
-        accelerator="gpu" if gpu else "cpu",
-        precision="bf16-mixed" if gpu else "32-true",
-        devices=1,
-        gradient_clip_val=1.0,
-        plugins=[LightningEnvironment()],
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        num_sanity_val_steps=0,
-    )
 
 
 class _Epoch:
@@ -267,19 +249,3 @@ class _Module(lightning.LightningModule):
                 optimizer.state[parameter] = {
                     key: value if key == "step" else value.to(parameter.device) for key, value in own.items()
                 }
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep Lightning's remarks on devices, workers and its own deprecations from the user, and restore all after."""
-    loggers = [logging.getLogger(name) for name in ("lightning", "lightning.pytorch", "lightning.fabric")]
-    levels = [logger.level for logger in loggers]
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        for logger in loggers:
-            logger.setLevel(logging.ERROR)
-        try:
-            yield
-        finally:
-            for logger, level in zip(loggers, levels, strict=True):
-                logger.setLevel(level)
