@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from atac2rna.cohort import Cohort
 from atac2rna.features import body_accessibility, log_signal, neighbours
 from atac2rna.models.base import Prior, TrainingSet
+from atac2rna.models.inner_groups import FOLDS, inner_units
 from atac2rna.models.joint.model import Joint, JointPaired
 from atac2rna.models.joint.nesting import nest
 from atac2rna.models.joint.panel import Panel
@@ -19,7 +20,6 @@ from atac2rna.models.joint.refine import fit_refinement, held_out_refinement
 from atac2rna.models.joint.settings import JointSettings
 from atac2rna.models.joint.spread import fit_spread
 from atac2rna.models.joint.stack import BUILT_IN, apply_stack, stack_weights
-from atac2rna.models.joint.units import FOLDS, inner_units
 from atac2rna.models.joint.view import CHANNELS, LOCAL, LOGGED, RANKED, SCORE, THINNED, JointView
 from atac2rna.peaks import Peaks, make_peaks
 from atac2rna.simulate import SimulationSettings, simulate

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from atac2rna.models.base import Bounds, Prior, TrainingSet
+from atac2rna.models.inner_groups import inner_units
 from atac2rna.models.joint.evidence import Evidence
 from atac2rna.models.joint.nesting import Context, Nested, nest
 from atac2rna.models.joint.own_gene import OwnGene
@@ -21,7 +22,6 @@ from atac2rna.models.joint.settings import JointSettings
 from atac2rna.models.joint.similarity import KernelScale
 from atac2rna.models.joint.spread import Spread, fit_spread
 from atac2rna.models.joint.stack import BUILT_IN, BUILT_IN_PAIRED, apply_stack, stack_weights
-from atac2rna.models.joint.units import inner_units
 from atac2rna.models.joint.view import LOCAL, JointView
 from atac2rna.reliability import gene_reliability
 
