@@ -12,6 +12,7 @@ from atac2rna.atlas import Atlas
 from atac2rna.building import build_atlas
 from atac2rna.checking import check_built
 from atac2rna.cli.main import _exit_code
+from atac2rna.errors import InputError
 from atac2rna.formats.manifest import read_manifest
 from atac2rna.simulate import Simulation, SimulationSettings, simulate
 
@@ -71,3 +72,13 @@ def cli(capsys: pytest.CaptureFixture[str]) -> Cli:
         return Ended(code, said.out, said.err)
 
     return run
+
+
+@pytest.fixture
+def _fit_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave the cross-validation out, where a test looks at the model alone."""
+
+    def refuse(*_: object) -> None:
+        raise InputError("left out")
+
+    monkeypatch.setattr("atac2rna.training._cross_validate", refuse)

@@ -40,16 +40,6 @@ def _leaning(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(training, "draw_training", lambda *_: None)
 
 
-@pytest.fixture
-def _fit_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Leave the cross-validation out, where a test looks at the model alone."""
-
-    def refuse(*_: object) -> None:
-        raise InputError("left out")
-
-    monkeypatch.setattr(training, "_cross_validate", refuse)
-
-
 @pytest.fixture(scope="module")
 def files(opened: Atlas, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A compendium of six profiles of the genes of the small atlas: `copy` is one of its samples, `told` is said to be."""

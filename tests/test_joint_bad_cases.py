@@ -11,12 +11,11 @@ import pytest
 
 from atac2rna import training
 from atac2rna.atlas import Atlas
-from atac2rna.errors import InputError
 from atac2rna.evaluation import folder
 from atac2rna.models.base import IntervalModel
+from atac2rna.models.inner_groups import FOLDS, MOST_UNITS, inner_units
 from atac2rna.models.joint.model import Joint
 from atac2rna.models.joint.settings import JointSettings
-from atac2rna.models.joint.units import FOLDS, MOST_UNITS, inner_units
 from atac2rna.models.joint.view import JointView
 from atac2rna.models.store import load_model
 from atac2rna.simulate import Simulation
@@ -33,16 +32,6 @@ Change = Callable[[pl.DataFrame], pl.DataFrame]
 def _no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(folder, "draw_evaluation", lambda *_: [])
     monkeypatch.setattr(training, "draw_training", lambda *_: None)
-
-
-@pytest.fixture
-def _fit_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Leave the cross-validation out, where a test looks at the model alone."""
-
-    def refuse(*_: object) -> None:
-        raise InputError("left out")
-
-    monkeypatch.setattr(training, "_cross_validate", refuse)
 
 
 @pytest.fixture

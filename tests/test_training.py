@@ -28,16 +28,6 @@ def _no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(training, "draw_training", lambda *_: None)
 
 
-@pytest.fixture
-def _fit_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Leave the cross-validation out, where a test looks at the model alone."""
-
-    def refuse(*_: object) -> None:
-        raise InputError("left out")
-
-    monkeypatch.setattr(training, "_cross_validate", refuse)
-
-
 @pytest.fixture(scope="module")
 def two_assemblies(tmp_path_factory: pytest.TempPathFactory) -> Atlas:
     """Nine samples of three lineages, every second one in sim2."""
