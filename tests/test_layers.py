@@ -29,6 +29,7 @@ ORDER = (
     "metrics",
     "reliability",
     "models",
+    "domain",
     "compendium",
     "profile_pool",
     "cohort",

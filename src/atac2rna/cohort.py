@@ -12,6 +12,9 @@ from atac2rna.atlas import Atlas
 from atac2rna.compendium import Compendium
 from atac2rna.errors import InputError
 from atac2rna.models.base import Representation, TrainingSet
+from atac2rna.models.experience import Experience, count_peaks, make_experience
+from atac2rna.models.gene_activity import ActivityRank
+from atac2rna.models.kernel import KernelRow
 from atac2rna.profile_pool import ProfilePool, make_pool
 
 
@@ -105,6 +108,17 @@ class Cohort:
             seed=seed,
             prior=self.pool.prior(rows, withheld=withheld) if prior and self.pool is not None else None,
             shared=self._shared(rows, clusters, withheld),
+        )
+
+    def experience(self) -> Experience:
+        """Give what a model trained on all of the samples keeps of them."""
+        records = [self.atlas.record(name) for name in self.samples]
+        genes = [self.atlas.genes(record.assembly, self.gene_ids) for record in records]
+        return make_experience(
+            self.training_set(range(len(self.samples)), KernelRow(), clusters=self.groups, seed=0, prior=False),
+            activity=[self.inputs(name, ActivityRank()) for name in self.samples],
+            peaks=[count_peaks(self.atlas.peaks(name), table) for name, table in zip(self.samples, genes, strict=True)],
+            checksums=[[source.sha256 for source in (*record.atac, *record.rna)] for record in records],
         )
 
     def _shared(

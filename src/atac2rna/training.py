@@ -133,7 +133,8 @@ def _train_into(
     card = {**_card(cohort, settings, evaluation), "compendium": _compendium_card(model, cohort, told)}
     try:
         reliability = model.reliability if isinstance(model, IntervalModel) else None
-        save_model(folder, model, tables=tables, card=card, reliability=reliability)
+        experience = None if settings.model == REGION_MODEL else cohort.experience()
+        save_model(folder, model, tables=tables, card=card, reliability=reliability, experience=experience)
     except SafetensorError as fault:  # its way to say that the disk is full
         raise OSError(str(fault)) from None
     draw_training(folder / "pictures", settings.model, evaluation, getattr(model, "history", None))

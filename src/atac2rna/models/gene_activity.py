@@ -11,10 +11,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import rankdata
-from sklearn.isotonic import IsotonicRegression
 
-from atac2rna.features import gene_activity
+from atac2rna.features import average_ranks, gene_activity
 from atac2rna.genome import GeneTable
 from atac2rna.models.base import TrainingSet, training_mean
 from atac2rna.models.settings import ModelSettings
@@ -33,7 +31,7 @@ class ActivityRank:
     def __call__(self, peaks: Peaks, genes: GeneTable) -> NDArray[np.float32]:
         """Represent one sample."""
         score = gene_activity(peaks, genes, decay=self.decay, reach=self.reach, body=False)
-        ranks: NDArray[np.float32] = ((rankdata(score) - 1) / max(score.size - 1, 1)).astype(np.float32)
+        ranks: NDArray[np.float32] = ((average_ranks(score) - 1) / max(score.size - 1, 1)).astype(np.float32)
         return ranks
 
 
@@ -84,6 +82,8 @@ class GeneActivity:
 
 def _monotone_curve(ranks: NDArray[np.float32], expression: NDArray[np.float32]) -> NDArray[np.float32]:
     """Mean expression by rank, made monotone (isotonic regression), at `_KNOTS` ranks from 0 to 1."""
+    from sklearn.isotonic import IsotonicRegression  # a second to import, and needed to fit alone
+
     bins = np.rint(ranks * (_KNOTS - 1)).astype(np.intp)
     count = np.bincount(bins, minlength=_KNOTS)
     total = np.bincount(bins, weights=expression, minlength=_KNOTS)

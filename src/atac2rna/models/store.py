@@ -1,4 +1,4 @@
-"""The model directory: model.json, weights.safetensors, genes.tsv.gz; no pickle anywhere."""
+"""The model directory: model.json, weights.safetensors, genes.tsv.gz, experience.safetensors; no pickle anywhere."""
 
 import gzip
 import json
@@ -18,6 +18,7 @@ from atac2rna.errors import InputError, nearest_names
 from atac2rna.files import checksum, read_text_bytes
 from atac2rna.genome import GENE_SCHEMA, GeneTable
 from atac2rna.models.base import Model
+from atac2rna.models.experience import Experience
 from atac2rna.models.registry import make_model
 from atac2rna.peaks import Peaks
 
@@ -26,6 +27,7 @@ FORMAT_VERSION = 1
 
 _WEIGHTS = "weights.safetensors"
 _GENES = "genes.tsv.gz"
+_EXPERIENCE = "experience.safetensors"
 _PLACE = ("chrom", "start", "end", "strand", "tss")
 
 
@@ -38,12 +40,14 @@ class TrainedModel:
         tables: Gene table of every assembly that it knows, all in the order of the predictions.
         card: Content of model.json.
         reliability: Reliability of each gene's prediction, shape (genes,), float32; NaN where unknown.
+        experience: What is kept of the training samples; None where nothing is.
     """
 
     model: Model
     tables: Mapping[str, GeneTable]
     card: Mapping[str, Any]
     reliability: NDArray[np.float32]
+    experience: Experience | None = None
 
     @property
     def gene_ids(self) -> tuple[str, ...]:
@@ -75,6 +79,7 @@ def save_model(
     tables: Mapping[str, GeneTable],
     card: Mapping[str, Any],
     reliability: NDArray[np.floating] | None = None,
+    experience: Experience | None = None,
 ) -> None:
     """Write a model into an empty folder (made whole by the caller with `files.whole_folder`).
 
@@ -84,6 +89,7 @@ def save_model(
         tables: Gene tables by assembly, at least one, all of the same genes in the order of the predictions.
         card: What model.json says beside kind, settings, assemblies, format and checksums; NaN becomes null.
         reliability: Per-gene reliability, shape (genes,); None: unknown (NaN).
+        experience: What is kept of the training samples; None: nothing.
 
     Raises:
         ValueError: If the tables differ in their genes, or the card uses a key of the store.
@@ -104,7 +110,12 @@ def save_model(
     arrays = {name: np.asarray(array, order="C") for name, array in sorted(model.state().items())}
     save_file(arrays, folder / _WEIGHTS, metadata={"kind": model.name})
     (folder / _GENES).write_bytes(_gene_bytes(tables, reliability))
-    files = {name: checksum(folder / name) for name in (_WEIGHTS, _GENES)}
+    names = [_WEIGHTS, _GENES]
+    if experience is not None:
+        kept, labels = experience.state()
+        save_file(dict(sorted(kept.items())), folder / _EXPERIENCE, metadata=labels)
+        names.append(_EXPERIENCE)
+    files = {name: checksum(folder / name) for name in names}
     content = json.dumps(_without_nan({**own, **card, "files": files}), indent=2, allow_nan=False)
     (folder / "model.json").write_text(content + "\n")
 
@@ -137,14 +148,15 @@ def load_model(folder: Path) -> TrainedModel:
         InputError: If it is none, a file is missing or changed since it was written, or its format is newer.
     """
     card = _read_card(folder)
-    for name in (_WEIGHTS, _GENES):
+    for name in dict.fromkeys((_WEIGHTS, _GENES, *card["files"])):
         path, expected = folder / name, card["files"].get(name)
         if not path.is_file():
             raise InputError(f"{path}: a file of the model is missing; copy the whole directory again.")
         if checksum(path) != expected:
             raise InputError(f"{path}: differs from what model.json says (damaged or changed); copy the model again.")
     model = make_model(card["kind"], card["settings"])
-    kind, state = _read_weights(folder / _WEIGHTS)
+    told, state = _read_arrays(folder / _WEIGHTS)
+    kind = told.get("kind")
     if kind != card["kind"]:
         raise InputError(
             f"{folder}: model.json says {card['kind']!r}, the weights are of {kind!r}; copy the model again."
@@ -154,7 +166,9 @@ def load_model(folder: Path) -> TrainedModel:
     except KeyError as fault:
         raise InputError(f"{folder}: the weights lack {fault} of model {kind!r}; copy the model again.") from None
     tables, reliability = _read_genes(folder / _GENES, [*card["assemblies"]])
-    return TrainedModel(model, tables, card, reliability)
+    genes = next(iter(tables.values())).gene_ids
+    experience = _read_experience(folder / _EXPERIENCE, genes) if _EXPERIENCE in card["files"] else None
+    return TrainedModel(model, tables, card, reliability, experience)
 
 
 def _read_card(folder: Path) -> dict[str, Any]:
@@ -178,13 +192,21 @@ def _read_card(folder: Path) -> dict[str, Any]:
     return card
 
 
-def _read_weights(path: Path) -> tuple[str | None, dict[str, NDArray[Any]]]:
-    """Read the kind of model and its arrays."""
+def _read_arrays(path: Path) -> tuple[dict[str, str], dict[str, NDArray[Any]]]:
+    """Read the labels and the arrays of a safetensors file."""
     try:
         with safe_open(path, framework="numpy") as file:
-            return (file.metadata() or {}).get("kind"), {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            return file.metadata() or {}, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except SafetensorError as fault:
         raise InputError(f"{path}: holds no weights ({fault}); copy the model again.") from None
+
+
+def _read_experience(path: Path, gene_ids: tuple[str, ...]) -> Experience:
+    labels, arrays = _read_arrays(path)
+    try:
+        return Experience.from_state(arrays, labels, gene_ids=gene_ids)
+    except (KeyError, ValueError) as fault:
+        raise InputError(f"{path}: is damaged ({fault}); copy the model again.") from None
 
 
 def _read_genes(path: Path, assemblies: list[str]) -> tuple[dict[str, GeneTable], NDArray[np.float32]]:

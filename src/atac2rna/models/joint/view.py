@@ -4,9 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import rankdata
 
-from atac2rna.features import body_accessibility, log_signal, neighbours, window_accessibility
+from atac2rna.features import average_ranks, body_accessibility, log_signal, neighbours, window_accessibility
 from atac2rna.genome import GeneTable
 from atac2rna.models.kernel import NEAR_EDGES
 from atac2rna.models.ridge import WINDOW_EDGES
@@ -70,7 +69,7 @@ def _local(windows: Floats, peaks: Peaks, genes: GeneTable) -> Floats:
     scores = np.concatenate([windows @ weights, body_accessibility(peaks, genes)[:, None]], axis=1)
     sd = windows.std(axis=0)
     standard = (windows - windows.mean(axis=0)) / np.where(sd > 0, sd, 1)
-    return np.concatenate([standard, rankdata(scores, axis=0) / len(genes)], axis=1).astype(np.float32)
+    return np.concatenate([standard, average_ranks(scores) / len(genes)], axis=1).astype(np.float32)
 
 
 def _unit(windows: Floats) -> Floats:
