@@ -3,11 +3,14 @@
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from atac2rna.errors import InputError
+
+if TYPE_CHECKING:
+    from atac2rna.models.store import TrainedModel
 
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print results and errors only.")]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Tell every step, also when piped.")]
@@ -25,6 +28,12 @@ Settings = Annotated[
     list[str], typer.Option("--set", metavar="KEY=VALUE", help="A setting of the model. Repeat for several.")
 ]
 
+WithModel = Annotated[
+    str | None,
+    typer.Option(
+        "--with", metavar="MODEL", help="A trained model: its directory, or builtin for the one that is shipped."
+    ),
+]
 CompendiumFile = Annotated[
     Path | None,
     typer.Option(
@@ -57,6 +66,19 @@ def parse_annotations(values: Sequence[str]) -> dict[str, Path]:
             raise InputError(f"{path}: no such file; --annotation {assembly} names a GTF, GFF3, BioMart or gene table.")
         files[name] = Path(path).expanduser()
     return files
+
+
+BUILTIN = "builtin"
+"""What --with calls the model that is shipped with the package."""
+
+
+def open_model(name: str) -> "TrainedModel":
+    """Open the model that --with names."""
+    from atac2rna.models.store import load_model
+
+    if name == BUILTIN and not Path(BUILTIN).is_dir():
+        raise InputError("this version ships no model; got --with builtin. Give the directory of a trained one.")
+    return load_model(Path(name))
 
 
 def parse_names(text: str, *, option: str) -> tuple[str, ...]:
