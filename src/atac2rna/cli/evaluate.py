@@ -41,44 +41,47 @@ Example: atac2rna evaluate atlas.zarr --holdout lineage -o evaluation
 """
 
 
+Samples = Annotated[
+    Path, typer.Argument(metavar="ATLAS", help="Atlas made by 'atac2rna build'; with --with also a table SAMPLES.tsv.")
+]
+Output = Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Folder of the results.")]
+Holdout = Annotated[
+    str | None,
+    typer.Option(
+        metavar="COLUMN[,chromosome]",
+        help="What is held out; with --with, what intervals are drawn over (default: lineage, else group, else sample).",
+    ),
+]
+ModelNames = Annotated[str | None, typer.Option(help="Models, with commas (default: all); mean is always among them.")]
+ModelSettings = Annotated[
+    list[str], typer.Option("--set", metavar="MODEL.KEY=VALUE", help="A setting of a model. Repeat for several.")
+]
+Bins = Annotated[str | None, typer.Option(help="Bins of region-mlp: score, or top=N strongest peaks.")]
+Within = Annotated[
+    str | None,
+    typer.Option(
+        metavar="COLUMN", help="Measure delta_r_within among samples that share this column (default: dataset)."
+    ),
+]
+GeneColumn = Annotated[str | None, typer.Option(help="With --with: column of gene ids in the expression files.")]
+ValueColumn = Annotated[str | None, typer.Option(help="With --with: column of TPM in the expression files.")]
+
+
 def evaluate(
-    samples: Annotated[
-        Path,
-        typer.Argument(metavar="ATLAS", help="Atlas made by 'atac2rna build'; with --with also a table SAMPLES.tsv."),
-    ],
-    output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Folder of the results.")],
+    samples: Samples,
+    output: Output,
     with_model: WithModel = None,
-    holdout: Annotated[
-        str | None,
-        typer.Option(
-            metavar="COLUMN[,chromosome]",
-            help="What is held out, with --with over what intervals are drawn (default: lineage, else group, else sample).",
-        ),
-    ] = None,
-    models: Annotated[
-        str | None,
-        typer.Option(help="Models, with commas (default: all); mean is always among them."),
-    ] = None,
-    setting: Annotated[
-        list[str], typer.Option("--set", metavar="MODEL.KEY=VALUE", help="A setting of a model. Repeat for several.")
-    ] = [],
-    bins: Annotated[str | None, typer.Option(help="Bins of region-mlp: score, or top=N strongest peaks.")] = None,
+    holdout: Holdout = None,
+    models: ModelNames = None,
+    setting: ModelSettings = [],
+    bins: Bins = None,
     compendium: CompendiumFile = None,
     compendium_info: CompendiumInfo = None,
     strict_relatives: StrictRelatives = False,
-    within: Annotated[
-        str | None,
-        typer.Option(
-            metavar="COLUMN", help="Measure delta_r_within among samples that share this column (default: dataset)."
-        ),
-    ] = None,
+    within: Within = None,
     annotation: Annotations = [],
-    gene_column: Annotated[
-        str | None, typer.Option(help="With --with: column of gene ids in the expression files.")
-    ] = None,
-    value_column: Annotated[
-        str | None, typer.Option(help="With --with: column of TPM in the expression files.")
-    ] = None,
+    gene_column: GeneColumn = None,
+    value_column: ValueColumn = None,
     seed: Seed = 0,
     quiet: Quiet = False,
     verbose: Verbose = False,
@@ -125,7 +128,7 @@ def evaluate(
 def _refuse(options: Mapping[str, object], why: str) -> None:
     """Refuse options that make no sense in what was asked for."""
     for name, value in options.items():
-        if value:
+        if value not in (None, False, []):
             raise InputError(f"{name} {why}. Leave it out.")
 
 
@@ -156,7 +159,7 @@ def _score_trained(
 
     trained = open_model(model)
     source = open_samples(path)
-    with console.progress("evaluate", count_external_steps(source)) as advance:
+    with console.progress("evaluate", count_external_steps(trained, source)) as advance:
         result = evaluate_unseen_to_folder(
             trained, source, output, reading, model=model, holdout=holdout, seed=seed, progress=advance
         )

@@ -75,7 +75,9 @@ def evaluate_unseen(
     experience = experience_of(trained)
     cohort = _cohort(unseen, trained.gene_ids)
     column, clusters = _clusters(cohort, holdout)
-    models = _fit_baselines(experience, progress) | {str(trained.card["kind"]): trained.model}
+    models = _fit_baselines(baselines_beside(trained), experience, progress) | {
+        str(trained.card["kind"]): trained.model
+    }
     predicted = _predict(models, cohort, progress)
     held_out = hold_out(cohort, predicted, make_baseline(experience.expression, experience.datasets), clusters)
     scores = _score(held_out, unseen, seed=seed)
@@ -107,9 +109,14 @@ def _clusters(cohort: Cohort, holdout: str | None) -> tuple[str, tuple[str, ...]
     return column, holdout_clusters(column, columns=cohort.columns, groups=cohort.groups)
 
 
-def _fit_baselines(experience: Experience, progress: Progress) -> dict[str, Model]:
+def baselines_beside(trained: TrainedModel) -> tuple[str, ...]:
+    """Name the baselines that a model is held against: all, but itself."""
+    return tuple(name for name in BASELINES if name != trained.card["kind"])
+
+
+def _fit_baselines(names: Sequence[str], experience: Experience, progress: Progress) -> dict[str, Model]:
     models = {}
-    for name in BASELINES:
+    for name in names:
         model = make_model(name)
         model.fit(experience.training_set(model.representation))
         models[name] = model

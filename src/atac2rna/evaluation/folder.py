@@ -14,7 +14,7 @@ import polars as pl
 from atac2rna import __version__
 from atac2rna.atlas import Atlas
 from atac2rna.errors import InputError
-from atac2rna.evaluation.external import BASELINES, evaluate_unseen
+from atac2rna.evaluation.external import baselines_beside, evaluate_unseen
 from atac2rna.evaluation.heldout import Progress
 from atac2rna.evaluation.pictures import draw_evaluation
 from atac2rna.evaluation.plan import EvaluationSettings
@@ -105,9 +105,9 @@ def evaluate_unseen_to_folder(
     return evaluation
 
 
-def count_external_steps(source: Source) -> int:
+def count_external_steps(trained: TrainedModel, source: Source) -> int:
     """Count the steps that `evaluate_unseen_to_folder` will tell its progress of: every sample twice, and the baselines."""
-    return 2 * len(paired_names(source)) + len(BASELINES)
+    return 2 * len(paired_names(source)) + len(baselines_beside(trained))
 
 
 def _refuse_foreign(folder: Path) -> None:

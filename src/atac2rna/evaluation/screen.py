@@ -12,6 +12,7 @@ from atac2rna.domain import Domain, infer_assembly, judge, promoter_shares
 from atac2rna.errors import InputError
 from atac2rna.evaluation.rescaling import to_million
 from atac2rna.genome import GeneTable
+from atac2rna.models.base import ProfileModel
 from atac2rna.models.experience import Experience
 from atac2rna.models.store import TrainedModel
 from atac2rna.quality.duplicates import TOO_ALIKE
@@ -51,6 +52,7 @@ class Screen:
         self.left_out: dict[str, str] = {}
         self.notes: list[str] = []
         self._files = _training_files(trained)
+        self._profiles, self._profile_names = _prior_profiles(trained)
         self._expressed = (np.nan_to_num(self.experience.expression, nan=0.0) >= 1).any(axis=0)
 
     def sift(self, samples: Iterator[SampleData], progress: Callable[[str], None]) -> Iterator[SampleData]:
@@ -59,7 +61,8 @@ class Screen:
             name = sample.record.name
             tpm = tpm_on_axis(sample.tpm, self.experience.gene_ids)
             self._refuse_misread(sample, tpm)
-            likeness = self._likeness(tpm)
+            values = to_million(np.log2(tpm + 1))
+            likeness = self._likeness(values, self.experience.expression)
             reason = self._trained_on(sample.record, likeness)
             if reason:
                 self.left_out[name] = reason
@@ -68,7 +71,8 @@ class Screen:
             own = [source.sha256 for source in sample.record.atac]
             domain = judge(self.experience, sample.peaks, self.tables, assembly=sample.record.assembly, checksums=own)
             self.domains[name] = domain
-            if flags := self._flags(domain, likeness):
+            alike = self._likeness(values, self._profiles) if len(self._profiles) else np.empty(0)
+            if flags := self._flags(domain, likeness, alike):
                 self.flagged[name] = " and ".join(flags)
             yield sample
 
@@ -95,11 +99,13 @@ class Screen:
                 f"the promoters of {assembly} and {shares[best]:.1%} of those of {best}. Correct the column assembly."
             )
 
-    def _likeness(self, tpm: NDArray[np.float32]) -> NDArray[np.float64]:
-        """Correlation of log2(TPM + 1) with every training sample, over genes of 1 TPM in it or in any of them."""
-        values = to_million(np.log2(tpm + 1))
-        known = self._expressed | (values >= 1)
-        r: NDArray[np.float64] = metrics.row_correlations(values[None, known], self.experience.expression[:, known])[0]
+    def _likeness(self, values: NDArray[np.float32], known: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Correlation of a sample with every known one, over the genes of 1 TPM in it or in any training sample.
+
+        Silent genes would raise every correlation.
+        """
+        genes = self._expressed | (values >= 1)
+        r: NDArray[np.float64] = metrics.row_correlations(values[None, genes], known[:, genes])[0]
         return r
 
     def _trained_on(self, record: SampleRecord, likeness: NDArray[np.float64]) -> str:
@@ -123,18 +129,27 @@ class Screen:
                 return f"its RNA file is that of training sample {training}"
         return ""
 
-    def _flags(self, domain: Domain, likeness: NDArray[np.float64]) -> list[str]:
-        """Say to which training sample this one is all but equal, in expression and in accessibility."""
-        flags = []
-        if np.isfinite(likeness).any() and np.nanmax(likeness) > TOO_ALIKE:
-            best = int(np.nanargmax(likeness))
-            flags.append(
-                f"its expression correlates at {likeness[best]:.4f} with training sample "
-                f"{self.experience.samples[best]}"
-            )
+    def _flags(self, domain: Domain, likeness: NDArray[np.float64], profiles: NDArray[np.float64]) -> list[str]:
+        """Say what this sample is all but equal to: in expression a training sample or a profile, or one in its peaks."""
+        known = (
+            ("training sample {}", self.experience.samples, likeness),
+            ("profile {} of the compendium that the model was fitted with", self._profile_names, profiles),
+        )
+        flags = [
+            f"its expression correlates at {r[best]:.4f} with {what.format(names[best])}"
+            for what, names, r in known
+            if np.isfinite(r).any() and r[best := int(np.nanargmax(r))] > TOO_ALIKE
+        ]
         if domain.nearest and domain.nearest[0].similarity > SAME_PEAKS:
             flags.append(f"its peaks are all but those of training sample {domain.nearest[0].sample}")
         return flags
+
+
+def _prior_profiles(trained: TrainedModel) -> tuple[NDArray[np.float32], tuple[str, ...]]:
+    """Profiles of a compendium that the model keeps, and their names; no rows where it has none."""
+    profiles = trained.model.profiles if isinstance(trained.model, ProfileModel) else np.zeros((0, 0), np.float32)
+    names = tuple((trained.card.get("compendium") or {}).get("used", ()))
+    return profiles, names if len(names) == len(profiles) else tuple(str(i + 1) for i in range(len(profiles)))
 
 
 def _training_files(trained: TrainedModel) -> dict[str, set[str]]:

@@ -138,6 +138,21 @@ class IntervalModel(Model, Protocol):
         ...
 
 
+@runtime_checkable
+class ProfileModel(Model, Protocol):
+    """A model that keeps the profiles of a compendium which it was fitted with.
+
+    Attributes:
+        profiles: log2(TPM + 1), shape (profiles, genes), float32, in the order in which model.json names them; the training
+            mean where a profile lacks a gene; no rows where the model was fitted without.
+    """
+
+    @property
+    def profiles(self) -> NDArray[np.float32]:
+        """Expression profiles that the model knows beside its training samples."""
+        ...
+
+
 def training_mean(expression: NDArray[np.float32]) -> NDArray[np.float32]:
     """Mean of each gene over the samples in which it was measured, shape (genes,); NaN where in none."""
     measured = np.isfinite(expression)

@@ -170,6 +170,17 @@ class Joint:
         """Cross-validated skill of each gene, shrunk towards genes alike; NaN where nothing could be held out."""
         return self._in_order(self._fitted.reliability)
 
+    @property
+    def profiles(self) -> NDArray[np.float32]:
+        """Profiles of the compendium that the model places samples among; see `models.base.ProfileModel`."""
+        parts = self._fitted.parts
+        own = parts.profiles[len(parts.paired_readers) :]
+        return (
+            np.stack([self._in_order(profile + parts.mean) for profile in own])
+            if len(own)
+            else np.zeros((0, 0), np.float32)
+        )
+
     def _in_order(self, values: Tensor) -> NDArray[np.float32]:
         """Bring values by gene id into the order of the training set."""
         ordered = torch.empty_like(values)
