@@ -150,6 +150,16 @@ class Joint:
         """Cross-validated skill of each gene, shrunk towards genes alike; NaN where nothing could be held out."""
         return self._fitted.in_order(self._fitted.reliability)
 
+    @property
+    def profiles(self) -> NDArray[np.float32]:
+        """Known expression profiles, log2(TPM + 1), shape (profiles, genes): training samples by name, then the compendium's.
+
+        A gene that a profile lacks has the training mean.
+        """
+        parts = self._fitted.parts
+        known = np.stack([self._fitted.in_order(row) for row in parts.profiles + parts.context.mean])
+        return np.maximum(known, 0)
+
     def state(self) -> dict[str, NDArray[Any]]:
         """Give everything fitted."""
         return self._fitted.state()
