@@ -361,7 +361,7 @@ def test_what_cannot_be_scored_is_refused(trained: TrainedModel, small: Simulati
         (trained, silent, "add up to 0"),
         (trained, sheet(small)[:3], r"it was on all of these, 3 of 3 \(lineage1_1: its peak file"),
         (trained, new.with_columns(rna=pl.lit("")), "a model is scored on samples with RNA; got none among 6"),
-        (trained, new.with_columns(assembly=pl.lit("hg38")), "--annotation hg38=FILE"),
+        (trained, new.with_columns(assembly=pl.lit("mm10")), "--annotation mm10=FILE"),
         (misplaced, new, "of the promoters of sim1 and .* Correct the column assembly"),
         (replace(trained, experience=None), new, "Train it again"),
     ]

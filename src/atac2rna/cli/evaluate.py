@@ -15,7 +15,6 @@ from atac2rna.cli.options import (
     StrictRelatives,
     Verbose,
     WithModel,
-    open_model,
     parse_annotations,
     parse_bins,
     parse_model_settings,
@@ -156,8 +155,9 @@ def _score_trained(
     """Score a trained model on new samples."""
     from atac2rna.evaluation.folder import count_external_steps, evaluate_unseen_to_folder
     from atac2rna.evaluation.unseen import open_samples
+    from atac2rna.models.store import load_model
 
-    trained = open_model(model)
+    trained = load_model(Path(model))
     source = open_samples(path)
     with console.progress("evaluate", count_external_steps(trained, source)) as advance:
         result = evaluate_unseen_to_folder(

@@ -3,14 +3,11 @@
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from atac2rna.errors import InputError
-
-if TYPE_CHECKING:
-    from atac2rna.models.store import TrainedModel
 
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print results and errors only.")]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Tell every step, also when piped.")]
@@ -37,7 +34,9 @@ WithModel = Annotated[
 CompendiumFile = Annotated[
     Path | None,
     typer.Option(
-        "--compendium", metavar="FILE", help="Expression profiles without ATAC, genes x profiles, TPM: prior of models."
+        "--compendium",
+        metavar="FILE|builtin",
+        help="Expression profiles without ATAC, genes x profiles, TPM: prior of models; builtin: those of the shipped model.",
     ),
 ]
 CompendiumInfo = Annotated[
@@ -66,19 +65,6 @@ def parse_annotations(values: Sequence[str]) -> dict[str, Path]:
             raise InputError(f"{path}: no such file; --annotation {assembly} names a GTF, GFF3, BioMart or gene table.")
         files[name] = Path(path).expanduser()
     return files
-
-
-BUILTIN = "builtin"
-"""What --with calls the model that is shipped with the package."""
-
-
-def open_model(name: str) -> "TrainedModel":
-    """Open the model that --with names."""
-    from atac2rna.models.store import load_model
-
-    if name == BUILTIN and not Path(BUILTIN).is_dir():
-        raise InputError("this version ships no model; got --with builtin. Give the directory of a trained one.")
-    return load_model(Path(name))
 
 
 def parse_names(text: str, *, option: str) -> tuple[str, ...]:
@@ -139,6 +125,7 @@ def read_config(path: Path | None) -> dict[str, Any]:
     import tomllib
 
     from atac2rna.files import read_text_bytes
+    from atac2rna.shipped import BUILTIN
 
     if path is None:
         return {}
@@ -148,4 +135,6 @@ def read_config(path: Path | None) -> dict[str, Any]:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as fault:
         raise InputError(f"{path}: is not TOML ({fault}); correct it.") from None
     files = {key: values[key] for key in ("compendium", "compendium_info") if isinstance(values.get(key), str)}
+    if files.get("compendium") == BUILTIN:
+        del files["compendium"]
     return values | {key: path.parent / Path(name).expanduser() for key, name in files.items()}

@@ -147,9 +147,10 @@ class Screen:
 
 def _prior_profiles(trained: TrainedModel) -> tuple[NDArray[np.float32], tuple[str, ...]]:
     """Profiles of a compendium that the model keeps, and their names; no rows where it has none."""
-    profiles = trained.model.profiles if isinstance(trained.model, ProfileModel) else np.zeros((0, 0), np.float32)
     names = tuple((trained.card.get("compendium") or {}).get("used", ()))
-    return profiles, names if len(names) == len(profiles) else tuple(str(i + 1) for i in range(len(profiles)))
+    if not names or not isinstance(trained.model, ProfileModel):
+        return np.zeros((0, 0), dtype=np.float32), ()
+    return trained.model.profiles[-len(names) :], names
 
 
 def _training_files(trained: TrainedModel) -> dict[str, set[str]]:

@@ -140,16 +140,16 @@ class IntervalModel(Model, Protocol):
 
 @runtime_checkable
 class ProfileModel(Model, Protocol):
-    """A model that keeps the profiles of a compendium which it was fitted with.
+    """A model that keeps expression profiles, those of a compendium among them.
 
     Attributes:
-        profiles: log2(TPM + 1), shape (profiles, genes), float32, in the order in which model.json names them; the training
-            mean where a profile lacks a gene; no rows where the model was fitted without.
+        profiles: log2(TPM + 1), shape (profiles, genes), float32: training samples by name, then the compendium's in the order
+            in which model.json names those used; the training mean where a profile lacks a gene.
     """
 
     @property
     def profiles(self) -> NDArray[np.float32]:
-        """Expression profiles that the model knows beside its training samples."""
+        """Known expression profiles, training samples first."""
         ...
 
 
