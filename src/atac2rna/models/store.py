@@ -137,8 +137,8 @@ def load_model(folder: Path | None = None) -> TrainedModel:
     Raises:
         InputError: If it is none, a file is missing or changed since it was written, or its format is newer.
     """
-    folder = shipped_folder() if folder is None or str(folder) == BUILTIN else folder
-    card = _read_card(folder)
+    folder = _folder(folder)
+    card = read_card(folder)
     for name in dict.fromkeys((_WEIGHTS, _GENES, *card["files"])):
         path, expected = folder / name, card["files"].get(name)
         if not path.is_file():
@@ -162,7 +162,13 @@ def load_model(folder: Path | None = None) -> TrainedModel:
     return TrainedModel(model, tables, card, reliability, experience)
 
 
-def _read_card(folder: Path) -> dict[str, Any]:
+def _folder(named: Path | None) -> Path:
+    return shipped_folder() if named is None or str(named) == BUILTIN else named
+
+
+def read_card(folder: Path | None = None) -> dict[str, Any]:
+    """Read model.json alone; arguments and errors as of `load_model`."""
+    folder = _folder(folder)
     path = folder / "model.json"
     if not path.is_file():
         raise InputError(f"{folder}: is no model directory (it has no model.json); make one with 'atac2rna train'.")
