@@ -222,12 +222,12 @@ def _describe_samples(summary: Mapping[str, Any]) -> list[str]:
     """Say which samples lie how far from the training samples, and which were left out or flagged, one line each."""
     model = summary["model"]
     lines = []
-    for verdict in [name for name in ("inside", "edge", "outside") if name in summary["domains"]]:
-        found = summary["domains"][verdict][model]
-        lines.append(
-            f"{verdict} the model's experience: {found['skill']['n']} samples, skill {found['skill']['mean']:.3f}, delta r "
-            f"{found['delta_r']['mean']:.3f}"
-        )
+    for verdict, where in {"inside": "inside", "edge": "at the edge of", "outside": "outside"}.items():
+        if verdict in summary["domains"]:
+            found = summary["domains"][verdict][model]
+            count = f"{found['skill']['n']} sample{'' if found['skill']['n'] == 1 else 's'}"
+            numbers = f"skill {found['skill']['mean']:.3f}, delta r {found['delta_r']['mean']:.3f}"
+            lines.append(f"{where} the model's experience: {count}, {numbers}")
     lines += [f"left out: {name}: {reason}" for name, reason in summary["left_out"].items()]
     lines += [f"flagged: {name}: {reason}" for name, reason in summary["flagged"].items()]
     rest = summary["without_flagged"]
