@@ -68,6 +68,27 @@ def test_a_table_of_samples_is_scored(small: Simulation, model: Path, tmp_path: 
     assert run["without_rna"] == ["lineage8_1"]
 
 
+def test_one_sample_has_scores_and_no_verdict(small: Simulation, model: Path, tmp_path: Path, cli: Cli) -> None:
+    path = write(new_sheet(small)[:1], tmp_path / "new.tsv")
+    ended = cli("evaluate", path, "--with", model, "-o", tmp_path / "out")
+    assert ended.code == 0, ended.err
+    said = ended.out.splitlines()
+    assert said[0].startswith("1 new sample, 1 value of sample, 140 of the model's 140 genes")
+    (line,) = [line for line in said if line.startswith("gene-activity: in skill, ")]
+    assert "against mean (one cluster: no interval, no verdict)" in line
+    assert not any("nan" in line for line in said)
+
+
+def test_a_model_mean_is_the_mean(small: Simulation, tmp_path: Path, cli: Cli) -> None:
+    """What is kept of training samples is rounded; the mean of these is judged, which is m to the bit."""
+    train_alone(training_atlas(small, tmp_path), tmp_path / "model", "mean")
+    path = write(new_sheet(small)[:2], tmp_path / "new.tsv")
+    ended = cli("evaluate", path, "--with", tmp_path / "model", "-o", tmp_path / "out")
+    assert ended.code == 0, ended.err
+    scores = pl.read_csv(tmp_path / "out" / "metrics.tsv", separator="\t").filter(model="mean", stratum="all")
+    assert scores["delta_r"].to_list() == scores["skill"].to_list() == [0, 0]
+
+
 @pytest.mark.usefixtures("_no_pictures")
 def test_twice_gives_the_same_bytes_and_an_atlas_will_do(
     small: Simulation, small_atlas: Path, model: Path, tmp_path: Path, cli: Cli

@@ -212,10 +212,15 @@ def _title(summary: Mapping[str, Any]) -> str:
         )
     genes = summary["genes"]
     shared = f"{genes['most']:,}" if genes["fewest"] == genes["most"] else f"{genes['fewest']:,} to {genes['most']:,}"
+    counts = f"{_count(summary['n_samples'], 'new sample')}, {_count(summary['n_clusters'], 'value')} of {summary['holdout']}"
     return (
-        f"{summary['n_samples']} new samples, {summary['n_clusters']} values of {summary['holdout']}, {shared} of the "
-        f"model's {genes['model']:,} genes; mean [95% interval]; _cal: truth calibrated to the quantiles of the training mean"
+        f"{counts}, {shared} of the model's {genes['model']:,} genes; mean [95% interval]; _cal: truth calibrated to the "
+        "quantiles of the training mean"
     )
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def _describe_samples(summary: Mapping[str, Any]) -> list[str]:
@@ -225,9 +230,8 @@ def _describe_samples(summary: Mapping[str, Any]) -> list[str]:
     for verdict, where in {"inside": "inside", "edge": "at the edge of", "outside": "outside"}.items():
         if verdict in summary["domains"]:
             found = summary["domains"][verdict][model]
-            count = f"{found['skill']['n']} sample{'' if found['skill']['n'] == 1 else 's'}"
             numbers = f"skill {found['skill']['mean']:.3f}, delta r {found['delta_r']['mean']:.3f}"
-            lines.append(f"{where} the model's experience: {count}, {numbers}")
+            lines.append(f"{where} the model's experience: {_count(found['skill']['n'], 'sample')}, {numbers}")
     lines += [f"left out: {name}: {reason}" for name, reason in summary["left_out"].items()]
     lines += [f"flagged: {name}: {reason}" for name, reason in summary["flagged"].items()]
     rest = summary["without_flagged"]

@@ -75,9 +75,8 @@ def evaluate_unseen(
     experience = experience_of(trained)
     cohort = _cohort(unseen, trained.gene_ids)
     column, clusters = _clusters(cohort, holdout)
-    models = _fit_baselines(baselines_beside(trained), experience, progress) | {
-        str(trained.card["kind"]): trained.model
-    }
+    models = _fit_baselines(baselines_beside(trained), experience, progress)
+    models.setdefault(str(trained.card["kind"]), trained.model)
     predicted = _predict(models, cohort, progress)
     held_out = hold_out(cohort, predicted, make_baseline(experience.expression, experience.datasets), clusters)
     scores = _score(held_out, unseen, seed=seed)
@@ -110,8 +109,11 @@ def _clusters(cohort: Cohort, holdout: str | None) -> tuple[str, tuple[str, ...]
 
 
 def baselines_beside(trained: TrainedModel) -> tuple[str, ...]:
-    """Name the baselines that a model is held against: all, but itself."""
-    return tuple(name for name in BASELINES if name != trained.card["kind"])
+    """Name the baselines that are refitted beside a model: all but itself, and always the mean.
+
+    A model `mean` is judged as refitted, for what is kept of the training samples is rounded, and the mean is exactly `m`.
+    """
+    return tuple(name for name in BASELINES if name == "mean" or name != trained.card["kind"])
 
 
 def _fit_baselines(names: Sequence[str], experience: Experience, progress: Progress) -> dict[str, Model]:

@@ -162,6 +162,9 @@ def describe_verdict(verdict: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> 
             found = metrics_of.get("skill", {}).get(key)
             if found is None or not np.isfinite(found["mean"]):
                 continue
+            if not np.isfinite(found["low"]):
+                parts.append(f"{found['mean']:+.3f} against {found['against']} (one cluster: no interval, no verdict)")
+                continue
             word = "beats" if found["beats"] else "does not beat"
             parts.append(
                 f"{word} {found['against']} ({found['mean']:+.3f} [{found['low']:+.3f}, {found['high']:+.3f}])"
