@@ -79,6 +79,7 @@ def test_one_sample_has_scores_and_no_verdict(small: Simulation, model: Path, tm
     assert not any("nan" in line for line in said)
 
 
+@pytest.mark.usefixtures("_no_pictures")
 def test_a_model_mean_is_the_mean(small: Simulation, tmp_path: Path, cli: Cli) -> None:
     """What is kept of training samples is rounded; the mean of these is judged, which is m to the bit."""
     train_alone(training_atlas(small, tmp_path), tmp_path / "model", "mean")
