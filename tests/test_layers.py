@@ -34,9 +34,11 @@ ORDER = (
     "compendium",
     "profile_pool",
     "cohort",
+    "own_samples",
     "plots",
     "evaluation",
     "training",
+    "fine_tuning",
     "demo",
     "cli",
 )
