@@ -143,7 +143,20 @@ def test_a_sample_that_the_base_was_trained_on_is_told_and_judges_nothing(files:
     told = result.trained.card["fine_tuning"]
     assert told["seen_by_base"] == {"lineage1_1": "lineage1_1"}
     assert set(told["inner_squared_error_by_group"]["base"]) == {"lineage5", "lineage6"}
-    assert {"lineage1_1", "lineage1_1 (base)"} <= set(result.trained.card["training_samples"])
+    assert len(result.trained.card["training_samples"]) == 8 + 4
+
+
+def test_samples_of_one_name_and_other_files_stay_apart(files: Files, tmp_path: Path) -> None:
+    base = open_base(files.base)
+    own = laid(files, files.own)
+    first = own.cohort.samples[0]
+    known = dict(base.card["training_samples"])
+    known[first] = known.pop("lineage1_1")
+    result = fine_tune(own, replace(base, card={**base.card, "training_samples": known}), tmp_path / "new")
+    told = result.trained.card["training_samples"]
+    assert len(told) == 16
+    assert told[f"{first} (base)"] == known[first]
+    assert told[first] != known[first]
 
 
 def test_the_command_prints_the_choice_and_the_scores(files: Files, tmp_path: Path, cli: Cli) -> None:

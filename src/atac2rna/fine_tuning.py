@@ -217,12 +217,11 @@ def _card(own: OwnSamples, base: TrainedModel, choice: Choice, *, seed: int, not
     """What model.json says of the training; samples of the base stand beside the own ones."""
     told = describe_cohort(own.cohort, seed=seed)
     before = base.card.get("training_samples", {})
-    renamed = {
-        f"{name} (base)" if name in told["training_samples"] else name: record for name, record in before.items()
-    }
+    fresh = {name: record for name, record in told["training_samples"].items() if name not in own.seen}
+    renamed = {f"{name} (base)" if name in fresh else name: record for name, record in before.items()}
     return {
         **told,
-        "training_samples": {**told["training_samples"], **renamed},
+        "training_samples": {**fresh, **renamed},
         "compendium": base.card.get("compendium"),
         "fine_tuning": {
             "base": {
