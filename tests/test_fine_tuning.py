@@ -207,3 +207,15 @@ def test_what_cannot_be_continued_is_refused(files: Files, tmp_path: Path, cli: 
 
 def _refuse(*_: object) -> None:
     raise InputError("left out")
+
+
+def test_the_new_model_has_the_experience_of_both(files: Files, tmp_path: Path) -> None:
+    base = open_base(files.base)
+    kept = fine_tune(laid(files, files.seen), base, tmp_path / "new").trained.experience
+    assert base.experience is not None
+    assert kept is not None
+    assert kept.samples == (*base.experience.samples, *(f"lineage{i}_{j}" for i in (5, 6) for j in (1, 2)))
+    np.testing.assert_array_equal(kept.expression[:8], base.experience.expression)
+    assert kept.cosines.shape == (12, 12)
+    none = replace(base, experience=None)
+    assert fine_tune(laid(files, files.seen), none, tmp_path / "none").trained.experience is None

@@ -19,6 +19,7 @@ from atac2rna.evaluation.summary import summarise
 from atac2rna.files import whole_folder
 from atac2rna.folds import Fold
 from atac2rna.models.base import Bounds, Model, TrainingSet
+from atac2rna.models.experience import Experience
 from atac2rna.models.fine_tuned import NAME, Choice, FineTuned
 from atac2rna.models.inner_groups import deal_folds
 from atac2rna.models.store import TrainedModel, load_model, save_model
@@ -86,7 +87,14 @@ def fine_tune(
         notes = (*_told(own, choice), *(() if evaluation else (_NOT_VALIDATED,)))
         card = {**_card(own, base, choice, seed=seed, notes=notes), "cross_validation": _scores(evaluation)}
         try:
-            save_model(temporary, model, tables=own.tables, card=card, reliability=base.reliability)
+            save_model(
+                temporary,
+                model,
+                tables=own.tables,
+                card=card,
+                reliability=base.reliability,
+                experience=_experience(own, base),
+            )
         except SafetensorError as fault:  # its way to say that the disk is full
             raise OSError(str(fault)) from None
         draw_training(temporary / "pictures", NAME, evaluation, None)
@@ -98,6 +106,13 @@ def fine_tune(
 _NOT_VALIDATED = (
     f"not cross-validated: that takes {FEWEST_GROUPS} groups of own samples that the model was not trained on"
 )
+
+
+def _experience(own: OwnSamples, base: TrainedModel) -> Experience | None:
+    """Join what the base keeps of its training samples and the own ones; None where it keeps nothing."""
+    if base.experience is None or len(own.seen) == len(own.cohort.samples):
+        return base.experience
+    return base.experience.joined(own.experience())
 
 
 def _outer_folds(own: OwnSamples, *, seed: int) -> list[Fold]:

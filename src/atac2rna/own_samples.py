@@ -1,7 +1,7 @@
 """A few paired samples of one's own beside a trained model: along its genes, on its scale, with the profiles that it knows."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,10 @@ from atac2rna.errors import InputError
 from atac2rna.genome import GeneTable
 from atac2rna.metrics import row_correlations
 from atac2rna.models.base import Model, Prior, TrainingSet
+from atac2rna.models.experience import Experience, count_peaks, make_experience
 from atac2rna.models.fine_tuned import FineTuned
+from atac2rna.models.gene_activity import ActivityRank
+from atac2rna.models.kernel import KernelRow
 from atac2rna.models.store import TrainedModel
 from atac2rna.profile_pool import IDENTICAL_R
 
@@ -71,6 +74,22 @@ class OwnSamples:
             datasets=of(cohort.datasets),
             seed=seed,
             prior=prior,
+        )
+
+    def experience(self) -> Experience:
+        """Give what the fine-tuned model keeps of the samples that its base was not trained on."""
+        fresh = [i for i, name in enumerate(self.cohort.samples) if name not in self.seen]
+        atlas, names = self.cohort.atlas, [self.cohort.samples[i] for i in fresh]
+        records = [atlas.record(name) for name in names]
+        peaks = [atlas.peaks(name) for name in names]
+        genes = [self.tables[record.assembly] for record in records]
+        pairs = list(zip(peaks, genes, strict=True))
+        kernel_row, activity = KernelRow(), ActivityRank()
+        return make_experience(
+            replace(self.training_set(fresh, seed=0), inputs=[kernel_row(*pair) for pair in pairs]),
+            activity=[activity(*pair) for pair in pairs],
+            peaks=[count_peaks(*pair) for pair in pairs],
+            checksums=[[source.sha256 for source in (*record.atac, *record.rna)] for record in records],
         )
 
 
@@ -180,10 +199,5 @@ def known_profiles(model: Model) -> NDArray[np.float32] | None:
     """
     while isinstance(model, FineTuned):
         model = model.base
-    state = model.state()
-    if "parts.profiles" not in state:
-        return None
-    expression = state["parts.profiles"] + state["parts.mean"]
-    ordered = np.empty(expression.shape, dtype=np.float32)
-    ordered[:, state["genes"]] = np.where(state["parts.known"], expression, np.float32(np.nan))
-    return ordered
+    profiles: NDArray[np.float32] | None = getattr(model, "profiles", None)
+    return profiles
