@@ -15,7 +15,7 @@ from atac2rna.errors import InputError
 from atac2rna.evaluation.heldout import fit_model
 from atac2rna.formats.manifest import read_manifest
 from atac2rna.formats.peaks import read_peaks
-from atac2rna.models.registry import DEFAULT_MODEL, MODELS, WHOLE_GENOME, make_model
+from atac2rna.models.registry import DEFAULT_MODEL, MODELS, WHOLE_GENOME, Kind, make_model
 from atac2rna.models.store import load_model
 from atac2rna.simulate import Simulation, SimulationSettings, simulate
 from atac2rna.training import TrainingSettings, comparison, count_steps, resolve, settings_from, train
@@ -55,7 +55,7 @@ def test_the_model_is_fitted_on_all_paired_samples(name: str, opened: Atlas, tmp
 def test_the_reliability_of_genes_comes_back_with_the_model(
     opened: Atlas, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(MODELS, "blank", "toy_models:Blank")
+    monkeypatch.setitem(MODELS, "blank", Kind("toy_models:Blank", "nothing"))
     result = train(opened, tmp_path / "model", TrainingSettings(model="blank"))
     expected = np.tile(np.array([0.75, 0.9375], dtype=np.float32), len(opened.gene_ids) // 2)
     np.testing.assert_array_equal(load_model(tmp_path / "model").reliability, expected)
