@@ -34,6 +34,7 @@ ORDER = (
     "profile_pool",
     "cohort",
     "plots",
+    "prediction",
     "evaluation",
     "training",
     "demo",
