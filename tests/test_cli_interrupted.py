@@ -40,7 +40,7 @@ POINTS = {
         ("atac2rna.training.fit_model", 1),
         ("atac2rna.evaluation.heldout.fit_model", 6),
         ("atac2rna.models.store.save_file", 1),
-        ("atac2rna.models.store._gene_bytes", 1),
+        ("atac2rna.models.store.model_gene_bytes", 1),
         ("atac2rna.training.load_model", 1),
     ],
     "evaluate": [

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from numpy.typing import NDArray
 
 from atac2rna.cohort import Cohort
@@ -16,7 +15,8 @@ from atac2rna.models.inner_groups import FOLDS, inner_units
 from atac2rna.models.joint.model import Joint, JointPaired
 from atac2rna.models.joint.nesting import nest
 from atac2rna.models.joint.panel import Panel
-from atac2rna.models.joint.refine import fit_refinement, held_out_refinement
+from atac2rna.models.joint.refine import fit_refinement
+from atac2rna.models.joint.refinement import held_out_refinement
 from atac2rna.models.joint.settings import JointSettings
 from atac2rna.models.joint.spread import fit_spread
 from atac2rna.models.joint.stack import BUILT_IN, apply_stack, stack_weights
@@ -80,10 +80,10 @@ def test_nested_predictions_of_a_unit_do_not_know_its_expression(cohort: Cohort)
     own = rows_of(one, training, "L2")
     rest = [i for i in range(len(one.samples)) if i not in own]
     for x, y in zip(before.parts, after.parts, strict=True):
-        assert torch.equal(x[own], y[own])
-    assert not torch.equal(before.parts.own[rest], after.parts.own[rest])
+        assert np.array_equal(x[own], y[own])
+    assert not np.array_equal(before.parts.own[rest], after.parts.own[rest])
     for x, y in zip(before.context, after.context, strict=True):
-        assert torch.equal(x[own], y[own])
+        assert np.array_equal(x[own], y[own])
 
 
 def test_a_profile_is_not_used_while_a_sample_that_bars_it_is_held_out(cohort: Cohort) -> None:
@@ -99,24 +99,24 @@ def test_a_profile_is_not_used_while_a_sample_that_bars_it_is_held_out(cohort: C
     assert after is not None
     own = rows_of(one, training, "L1")
     rest = [i for i in range(len(one.samples)) if i not in own]
-    assert torch.equal(before.parts.state[own], after.parts.state[own])
-    assert not torch.equal(before.parts.state[rest], after.parts.state[rest])
+    assert np.array_equal(before.parts.state[own], after.parts.state[own])
+    assert not np.array_equal(before.parts.state[rest], after.parts.state[rest])
 
 
 def test_members_do_not_learn_from_the_units_that_they_leave_out(cohort: Cohort) -> None:
     nested = nest(panel_of(training_set(cohort)), FAST)
     assert nested is not None
-    stacked = apply_stack(nested.parts, torch.tensor(BUILT_IN))
-    truth = nested.truth.clone()
-    unit = torch.unique(nested.units, return_inverse=True)[1]
+    stacked = apply_stack(nested.parts, np.array(BUILT_IN, dtype=np.float32))
+    truth = nested.truth.copy()
+    unit = np.unique(nested.units, return_inverse=True)[1]
     truth[unit % 2 == 0] += 1.0
     one = fit_refinement(nested, stacked, members=2, epochs=1, seed=0)
     other = fit_refinement(nested._replace(truth=truth), stacked, members=2, epochs=1, seed=0)
     for a, b in zip(one.layers, other.layers, strict=True):
-        assert torch.equal(a[0], b[0])  # member 0 leaves out the even units
-    assert not torch.equal(one.layers[-1][1], other.layers[-1][1])
+        assert np.array_equal(a[0], b[0])  # member 0 leaves out the even units
+    assert not np.array_equal(one.layers[-1][1], other.layers[-1][1])
     held_out = held_out_refinement(one, nested)
-    alone = one.predict(torch.zeros(1, len(one.centre)), members=[0])
+    alone = one.predict(np.zeros((1, len(one.centre)), np.float32), members=[0])
     assert held_out.shape == nested.truth.shape
     assert alone.shape == (1,)
 
@@ -157,20 +157,20 @@ def test_what_is_shared_is_not_taken_up_by_other_expression(cohort: Cohort) -> N
 def test_intervals_hold_what_they_promise() -> None:
     rng = np.random.default_rng(0)
 
-    def draw(rows: int) -> tuple[torch.Tensor, torch.Tensor]:
+    def draw(rows: int) -> tuple[Floats, Floats]:
         quantities = rng.uniform(0, 4, (rows, 2)).astype(np.float32)
         errors = (0.2 + 0.5 * quantities[:, 0]) * rng.normal(size=rows)
-        return torch.from_numpy(quantities), torch.from_numpy(errors.astype(np.float32))
+        return quantities, errors.astype(np.float32)
 
     quantities, errors = draw(40_000)
-    spread = fit_spread(quantities, errors, torch.arange(40_000) % 10)
+    spread = fit_spread(quantities, errors, np.arange(40_000) % 10)
     fresh, fresh_errors = draw(40_000)
     scale = spread.scale(fresh)
     for level in (0.5, 0.8, 0.95):
-        held = (fresh_errors.abs() <= spread.multiple(level) * scale).float().mean()
+        held = np.mean(np.abs(fresh_errors) <= spread.multiple(level) * scale)
         assert held == pytest.approx(level, abs=0.01)
-    wide = scale > scale.median()
-    assert fresh_errors[wide].abs().mean() > 1.7 * fresh_errors[~wide].abs().mean()
+    wide = scale > np.median(scale)
+    assert np.abs(fresh_errors[wide]).mean() > 1.7 * np.abs(fresh_errors[~wide]).mean()
     assert spread.multiple(0.805) == pytest.approx((spread.multiple(0.80) + spread.multiple(0.81)) / 2)
 
 
@@ -194,12 +194,12 @@ def test_bounds_hold_the_prediction_and_widen_with_the_level(cohort: Cohort) -> 
 def test_the_stack_finds_known_weights_and_leans_on_the_built_in_ones(cohort: Cohort) -> None:
     nested = nest(panel_of(training_set(cohort)), FAST)
     assert nested is not None
-    wanted = torch.tensor([0.2, 0.7, 0.0])
+    wanted = np.array([0.2, 0.7, 0.0], dtype=np.float32)
     known = nested._replace(truth=apply_stack(nested.parts, wanted))
     found = stack_weights(known, BUILT_IN)
-    assert (found - wanted).abs().max() < (torch.tensor(BUILT_IN) - wanted).abs().max()
-    many = known._replace(units=torch.arange(len(known.units)) + 0)
-    assert (stack_weights(many, BUILT_IN) - wanted).abs().sum() < (found - wanted).abs().sum()
+    assert np.abs(found - wanted).max() < np.abs(np.array(BUILT_IN) - wanted).max()
+    many = known._replace(units=np.arange(len(known.units)))
+    assert np.abs(stack_weights(many, BUILT_IN) - wanted).sum() < np.abs(found - wanted).sum()
     assert stack_weights(None, BUILT_IN).tolist() == pytest.approx(BUILT_IN)
 
 

@@ -236,7 +236,7 @@ def test_a_silent_gene_stays_silent_and_a_missing_one_is_missing() -> None:
         for values in (predicted, bounds.low, bounds.high):
             assert np.isfinite(np.delete(values, 4)).all()
             assert np.isnan(values[4])
-        assert bounds.low[3] == 0
+        assert bounds.low[3] < 0.05
         assert predicted[3] < 0.5
         assert predicted[5] == pytest.approx(expression[0, 5], abs=1.5)
     assert model.notes == ("joint: 1 genes were measured in no training sample and are not predicted",)

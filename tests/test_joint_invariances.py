@@ -82,10 +82,11 @@ def test_the_order_of_samples_genes_and_profiles_means_nothing(cohort: Cohort, p
     rows, genes, order = rng.permutation(TRAIN).tolist(), rng.permutation(120), rng.permutation(7)
     expected = told(fitted(training_set(cohort, profiles)), cohort)
     samples_moved = fitted(training_set(cohort, profiles[order], rows))
-    np.testing.assert_allclose(told(samples_moved, cohort), expected, atol=1e-4)
+    # Sums in another order differ in their last bits, which half precision may round to the next number.
+    np.testing.assert_allclose(told(samples_moved, cohort), expected, atol=2e-3)
     moved = with_genes(cohort, genes)
     np.testing.assert_allclose(
-        told(fitted(training_set(moved, profiles[:, genes])), moved), expected[:, genes], atol=1e-4
+        told(fitted(training_set(moved, profiles[:, genes])), moved), expected[:, genes], atol=2e-3
     )
 
 
@@ -138,12 +139,14 @@ def test_errors_are_those_of_predictions_as_they_are_told(cohort: Cohort, monkey
     quiet = with_expression(cohort, np.maximum(cohort.expression - 4, 0))
     seen = {}
     whole = joint_model.fit_spread
-    monkeypatch.setattr(joint_model, "fit_spread", lambda q, e, u: whole(q, seen.setdefault("errors", e), u))
+    monkeypatch.setattr(
+        joint_model, "fit_spread", lambda q, e, *u, **w: whole(q, seen.setdefault("errors", e), *u, **w)
+    )
     training = replace(training_set(quiet, quiet.expression[:7]), prior=None)
     model = fitted(training)
     silent = (training.expression == 0).sum()
     assert silent > 300
-    below = (seen["errors"] < 0).reshape(len(TRAIN), -1).numpy()
+    below = (seen["errors"] < 0).reshape(len(TRAIN), -1)
     order = np.argsort(training.samples), np.argsort(training.gene_ids)
     assert not below[training.expression[np.ix_(*order)] == 0].any()
     assert np.isfinite(model.reliability).all()

@@ -7,11 +7,12 @@ from numpy.typing import NDArray
 from scipy.stats import rankdata
 from torch import Tensor
 
-from atac2rna.models.joint.curves import KNOTS, gene_curves, hat_functions, orthonormal, without_curves
-from atac2rna.models.joint.evidence import SLOPED, Moments, TrainingEvidence, fit_evidence
+from atac2rna.models.joint.curves import KNOTS, gene_curves, hat_functions, orthonormal
+from atac2rna.models.joint.evidence import Moments, TrainingEvidence, fit_evidence
 from atac2rna.models.joint.own_gene import fit_own_gene
+from atac2rna.models.joint.parts import SLOPED, without_curves
 from atac2rna.models.joint.sample_state import Disturbances, estimate_disturbances, fit_readers, gene_weights
-from atac2rna.models.joint.similarity import apply_kernel, fit_kernel
+from atac2rna.models.joint.similarity import fit_kernel
 from atac2rna.models.joint.view import LOCAL
 
 Doubles = NDArray[np.float64]
@@ -41,7 +42,7 @@ def test_the_kernel_is_that_of_rows_centred_at_the_training_mean() -> None:
     """Explicitly: both rows side by side, each scaled to trace 1, less the mean row, scaled to a mean square norm of 1."""
     rows, others = rows_of_samples(6), rows_of_samples(2, seed=1)
     scale, kernel = fit_kernel(torch.from_numpy(rows @ rows.transpose(0, 2, 1)))
-    found = apply_kernel(torch.from_numpy(others @ rows.transpose(0, 2, 1)), scale)
+    found = scale.apply(torch.from_numpy(others @ rows.transpose(0, 2, 1)))
     size = np.sqrt((rows**2).sum(axis=(1, 2)))[:, None, None]
     train, test = (np.concatenate([*(values / size)], axis=1) for values in (rows, others))
     beyond, unseen = train - train.mean(axis=0), test - train.mean(axis=0)
@@ -55,7 +56,7 @@ def test_a_training_sample_is_as_similar_when_it_comes_back() -> None:
     rows = rows_of_samples(5)
     grams = torch.from_numpy(rows @ rows.transpose(0, 2, 1))
     scale, kernel = fit_kernel(grams)
-    np.testing.assert_allclose(apply_kernel(grams[:, 2:3], scale), kernel[2:3], atol=1e-12)
+    np.testing.assert_allclose(scale.apply(grams[:, 2:3]), kernel[2:3], atol=1e-12)
 
 
 # Own-gene process

@@ -19,6 +19,7 @@ ORDER = (
     "intervals",
     "formats",
     "annotations",
+    "shipped",
     "simulate",
     "atlas",
     "features",

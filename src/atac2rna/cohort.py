@@ -110,14 +110,16 @@ class Cohort:
             shared=self._shared(rows, clusters, withheld),
         )
 
-    def experience(self) -> Experience:
-        """Give what a model trained on all of the samples keeps of them."""
-        records = [self.atlas.record(name) for name in self.samples]
+    def experience(self, rows: Sequence[int] | None = None) -> Experience:
+        """Give what a model trained on the samples `rows` (None: on all) keeps of them."""
+        rows = range(len(self.samples)) if rows is None else rows
+        names = [self.samples[i] for i in rows]
+        records = [self.atlas.record(name) for name in names]
         genes = [self.atlas.genes(record.assembly, self.gene_ids) for record in records]
         return make_experience(
-            self.training_set(range(len(self.samples)), KernelRow(), clusters=self.groups, seed=0, prior=False),
-            activity=[self.inputs(name, ActivityRank()) for name in self.samples],
-            peaks=[count_peaks(self.atlas.peaks(name), table) for name, table in zip(self.samples, genes, strict=True)],
+            self.training_set(rows, KernelRow(), clusters=self.groups, seed=0, prior=False),
+            activity=[self.inputs(name, ActivityRank()) for name in names],
+            peaks=[count_peaks(self.atlas.peaks(name), table) for name, table in zip(names, genes, strict=True)],
             checksums=[[source.sha256 for source in (*record.atac, *record.rna)] for record in records],
         )
 

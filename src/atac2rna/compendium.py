@@ -10,6 +10,9 @@ from numpy.typing import NDArray
 from atac2rna.errors import InputError
 from atac2rna.files import checksum
 from atac2rna.formats.compendium import RELATED, read_profile_info, read_profiles
+from atac2rna.models.joint.model import Joint
+from atac2rna.models.store import TrainedModel, load_model
+from atac2rna.shipped import BUILTIN, shipped_folder
 
 FEWEST_SHARED = 0.5
 """Share of a cohort's genes that a compendium has at least."""
@@ -52,7 +55,7 @@ def load_compendium(
     """Read what was given of a compendium; None where nothing was.
 
     Args:
-        table: Genes x profiles, TPM.
+        table: Genes x profiles, TPM; `builtin`: the profiles that the shipped model holds, with what is known of their kin.
         info: Which profiles are samples, or relatives of samples.
         strict_relatives: Whether relatives of held-out samples are to be left out, so that the info must name them.
 
@@ -65,6 +68,12 @@ def load_compendium(
             if given:
                 raise InputError(f"{option} speaks of the profiles of a compendium; got none. Add --compendium FILE.")
         return None
+    if str(table) == BUILTIN:
+        if info is not None:
+            raise InputError(
+                f"the built-in compendium brings its own info; got --compendium-info {info}. Leave it out."
+            )
+        return profiles_of(load_model(), path=shipped_folder())
     if info is None and strict_relatives:
         raise InputError(
             "--strict-relatives leaves out profiles that are declared relatives; got no declaration. Add "
@@ -73,6 +82,38 @@ def load_compendium(
     read = read_profiles(table)
     bare = Compendium(table, checksum(table), read.profiles, read.gene_ids, read.tpm, {}, {})
     return bare if info is None else _with_info(bare, info, strict_relatives=strict_relatives)
+
+
+def profiles_of(trained: TrainedModel, *, path: Path) -> Compendium:
+    """Give the expression profiles that a model of kind `joint` holds: its training samples, and those of its compendium.
+
+    A training sample is declared to be the sample of that name, and related to those of its lineage; what was declared of the
+    compendium's profiles stays.
+
+    Args:
+        trained: The model.
+        path: Its directory.
+
+    Raises:
+        InputError: If the model holds no profiles.
+    """
+    model, experience = trained.model, trained.experience
+    if not isinstance(model, Joint) or experience is None:
+        raise InputError(f"{path}: a model of kind joint holds expression profiles; got {trained.card['kind']!r}.")
+    told = trained.card.get("compendium") or {}
+    samples, others = sorted(experience.samples), told.get("used", [])
+    lineage = dict(zip(experience.samples, experience.lineages, strict=True))
+    kin = {name: tuple(other for other in samples if lineage[other] == lineage[name]) for name in samples}
+    log2_tpm = model.profiles.astype(np.float64)
+    return Compendium(
+        path=path,
+        sha256=checksum(path / "model.json"),
+        profiles=(*samples, *others),
+        gene_ids=trained.gene_ids,
+        tpm=np.exp2(np.nan_to_num(log2_tpm)) - 1,
+        same_as={**{name: (name,) for name in samples}, **dict.fromkeys(others, ())},
+        related={**kin, **{name: tuple(told.get("related", {}).get(name, ())) for name in others}},
+    )
 
 
 def _with_info(bare: Compendium, info: Path, *, strict_relatives: bool) -> Compendium:

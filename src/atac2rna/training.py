@@ -72,6 +72,7 @@ def train(
     settings: TrainingSettings | None = None,
     *,
     overwrite: bool = False,
+    about: Mapping[str, Any] | None = None,
     progress: Callable[[str], None] = lambda _: None,
 ) -> Training:
     """Train a model on all paired samples of an atlas and write its directory.
@@ -81,6 +82,7 @@ def train(
         folder: Where the model goes.
         settings: See `TrainingSettings`.
         overwrite: Replace a model that is there.
+        about: What else model.json shall say of the model, under the key `about` (its name, what it is good at).
         progress: Told of every step.
 
     Raises:
@@ -89,7 +91,7 @@ def train(
     settings = settings or TrainingSettings()
     _refuse_foreign(folder, overwrite=overwrite)
     with whole_folder(folder) as temporary:
-        evaluation, notes = _train_into(temporary, atlas, settings, progress)
+        evaluation, notes = _train_into(temporary, atlas, settings, about, progress)
         trained = load_model(temporary)  # what was written can be read before it takes the place of another
     progress(f"wrote {folder}")
     return Training(trained, evaluation, notes)
@@ -114,7 +116,11 @@ def _holds_model(folder: Path) -> bool:
 
 
 def _train_into(
-    folder: Path, atlas: Atlas, settings: TrainingSettings, progress: Callable[[str], None]
+    folder: Path,
+    atlas: Atlas,
+    settings: TrainingSettings,
+    about: Mapping[str, Any] | None,
+    progress: Callable[[str], None],
 ) -> tuple[Evaluation | None, tuple[str, ...]]:
     """Fit, cross-validate and write the files of the model."""
     model, cohort, notes = _prepare(atlas, settings)
@@ -131,6 +137,7 @@ def _train_into(
     told = _compendium_notes(model, settings, cohort, evaluation)
     tables = {name: atlas.genes(name, cohort.gene_ids) for name in dict.fromkeys(cohort.columns["assembly"])}
     card = {**_card(cohort, settings, evaluation), "compendium": _compendium_card(model, cohort, told)}
+    card |= {} if about is None else {"about": dict(about)}
     try:
         reliability = model.reliability if isinstance(model, IntervalModel) else None
         experience = None if settings.model == REGION_MODEL else cohort.experience()
@@ -253,7 +260,8 @@ def _compendium_card(model: Model, cohort: Cohort, told: Sequence[str]) -> dict[
         return None
     prior = cohort.pool.prior(range(len(cohort.samples)))
     used = [] if prior is None else list(prior.profiles)
-    return {**record_pool(cohort.pool), "n_used": len(used), "used": used, "notes": list(told)}
+    related = {name: list(kin) for name in used if (kin := cohort.pool.compendium.related.get(name))}
+    return {**record_pool(cohort.pool), "n_used": len(used), "used": used, "related": related, "notes": list(told)}
 
 
 def _card(cohort: Cohort, settings: TrainingSettings, evaluation: Evaluation | None) -> dict[str, Any]:

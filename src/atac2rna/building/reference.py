@@ -9,6 +9,7 @@ from atac2rna.annotations import cached_annotation
 from atac2rna.errors import InputError
 from atac2rna.formats.annotation import annotation_kind, read_annotation, read_transcripts
 from atac2rna.genome import GeneTable
+from atac2rna.shipped import shipped_gene_table
 
 
 class GeneReference:
@@ -16,7 +17,7 @@ class GeneReference:
 
     Attributes:
         tables: Gene table of each assembly.
-        files: Annotation file of each, for provenance and transcripts.
+        files: Annotation file of each that was read from one, for provenance and transcripts.
     """
 
     def __init__(self, tables: Mapping[str, GeneTable], files: Mapping[str, Path]) -> None:
@@ -82,11 +83,12 @@ def read_reference(
 
     Args:
         assemblies: Assemblies of the samples.
-        annotations: Annotation file by canonical assembly; assemblies without one are looked for in the cache.
+        annotations: Annotation file by canonical assembly; an assembly without one has the table in the cache, else the genes
+            of the shipped model.
         held: Tables that are there already and stay. An annotation of the same assembly then serves its transcripts.
 
     Raises:
-        InputError: If an assembly has no annotation, neither given nor cached, or the annotation given holds another
+        InputError: If an assembly has no gene table, neither given nor cached nor shipped, or the annotation given holds another
             gene table than the one held.
     """
     held = held or {}
@@ -96,7 +98,8 @@ def read_reference(
         cached = cached_annotation(assembly)
         if assembly not in files and cached is not None:
             files[assembly] = cached
-    missing = [assembly for assembly in needed if assembly not in files]
+    shipped = {name: shipped_gene_table(name) for name in needed if name not in files}
+    missing = [assembly for assembly, table in shipped.items() if table is None]
     if missing:
         raise InputError(
             f"every assembly of the samples has a gene table; there is none for {', '.join(missing)}. "
@@ -110,4 +113,4 @@ def read_reference(
                 f"differs from the one that it was built with ({len(held[name]):,} genes). Leave --annotation {name}=FILE "
                 "out, or build the atlas again."
             )
-    return GeneReference({**held, **tables}, files)
+    return GeneReference({**held, **{n: table for n, table in shipped.items() if table is not None}, **tables}, files)

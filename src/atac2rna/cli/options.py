@@ -28,7 +28,9 @@ Settings = Annotated[
 CompendiumFile = Annotated[
     Path | None,
     typer.Option(
-        "--compendium", metavar="FILE", help="Expression profiles without ATAC, genes x profiles, TPM: prior of models."
+        "--compendium",
+        metavar="FILE|builtin",
+        help="Expression profiles without ATAC, genes x profiles, TPM: prior of models; builtin: those of the shipped model.",
     ),
 ]
 CompendiumInfo = Annotated[
@@ -117,6 +119,7 @@ def read_config(path: Path | None) -> dict[str, Any]:
     import tomllib
 
     from atac2rna.files import read_text_bytes
+    from atac2rna.shipped import BUILTIN
 
     if path is None:
         return {}
@@ -126,4 +129,6 @@ def read_config(path: Path | None) -> dict[str, Any]:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as fault:
         raise InputError(f"{path}: is not TOML ({fault}); correct it.") from None
     files = {key: values[key] for key in ("compendium", "compendium_info") if isinstance(values.get(key), str)}
+    if files.get("compendium") == BUILTIN:
+        del files["compendium"]
     return values | {key: path.parent / Path(name).expanduser() for key, name in files.items()}

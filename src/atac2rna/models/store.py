@@ -1,6 +1,5 @@
 """The model directory: model.json, weights.safetensors, genes.tsv.gz, experience.safetensors; no pickle anywhere."""
 
-import gzip
 import json
 import math
 from collections.abc import Mapping
@@ -9,18 +8,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import polars as pl
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from atac2rna.errors import InputError, nearest_names
-from atac2rna.files import checksum, read_text_bytes
-from atac2rna.genome import GENE_SCHEMA, GeneTable
+from atac2rna.files import checksum
+from atac2rna.formats.model_genes import model_gene_bytes, read_model_genes
+from atac2rna.genome import GeneTable
 from atac2rna.models.base import Model
 from atac2rna.models.experience import Experience
 from atac2rna.models.registry import make_model
 from atac2rna.peaks import Peaks
+from atac2rna.shipped import BUILTIN, shipped_folder
 
 FORMAT = "atac2rna-model"
 FORMAT_VERSION = 1
@@ -28,7 +28,6 @@ FORMAT_VERSION = 1
 _WEIGHTS = "weights.safetensors"
 _GENES = "genes.tsv.gz"
 _EXPERIENCE = "experience.safetensors"
-_PLACE = ("chrom", "start", "end", "strand", "tss")
 
 
 @dataclass(frozen=True)
@@ -109,7 +108,7 @@ def save_model(
         raise ValueError(f"the keys {taken} of model.json are the store's own; name those of the card otherwise")
     arrays = {name: np.asarray(array, order="C") for name, array in sorted(model.state().items())}
     save_file(arrays, folder / _WEIGHTS, metadata={"kind": model.name})
-    (folder / _GENES).write_bytes(_gene_bytes(tables, reliability))
+    (folder / _GENES).write_bytes(model_gene_bytes(tables, reliability))
     names = [_WEIGHTS, _GENES]
     if experience is not None:
         kept, labels = experience.state()
@@ -129,25 +128,17 @@ def _without_nan(value: Any) -> Any:
     return None if isinstance(value, float) and math.isnan(value) else value
 
 
-def _gene_bytes(tables: Mapping[str, GeneTable], reliability: NDArray[np.floating] | None) -> bytes:
-    first = next(iter(tables.values())).frame
-    columns = {name: first[name] for name in ("gene_id", "gene_name", "biotype", "version")}
-    values = np.full(first.height, np.nan) if reliability is None else reliability
-    columns["reliability"] = pl.Series(values, dtype=pl.Float32)
-    for assembly, table in tables.items():
-        frame = table.frame.with_columns(tss=pl.Series(table.tss))
-        columns |= {f"{name}.{assembly}": frame[name] for name in _PLACE}
-    text = pl.DataFrame(columns).write_csv(separator="\t", quote_style="never")
-    return gzip.compress(text.encode(), mtime=0)
-
-
-def load_model(folder: Path) -> TrainedModel:
+def load_model(folder: Path | None = None) -> TrainedModel:
     """Read a model directory.
+
+    Args:
+        folder: The directory; None, or `builtin`: the shipped model.
 
     Raises:
         InputError: If it is none, a file is missing or changed since it was written, or its format is newer.
     """
-    card = _read_card(folder)
+    folder = _folder(folder)
+    card = read_card(folder)
     for name in dict.fromkeys((_WEIGHTS, _GENES, *card["files"])):
         path, expected = folder / name, card["files"].get(name)
         if not path.is_file():
@@ -165,13 +156,19 @@ def load_model(folder: Path) -> TrainedModel:
         model.load_state(state)
     except KeyError as fault:
         raise InputError(f"{folder}: the weights lack {fault} of model {kind!r}; copy the model again.") from None
-    tables, reliability = _read_genes(folder / _GENES, [*card["assemblies"]])
+    tables, reliability = read_model_genes(folder / _GENES, [*card["assemblies"]])
     genes = next(iter(tables.values())).gene_ids
     experience = _read_experience(folder / _EXPERIENCE, genes) if _EXPERIENCE in card["files"] else None
     return TrainedModel(model, tables, card, reliability, experience)
 
 
-def _read_card(folder: Path) -> dict[str, Any]:
+def _folder(named: Path | None) -> Path:
+    return shipped_folder() if named is None or str(named) == BUILTIN else named
+
+
+def read_card(folder: Path | None = None) -> dict[str, Any]:
+    """Read model.json alone; arguments and errors as of `load_model`."""
+    folder = _folder(folder)
     path = folder / "model.json"
     if not path.is_file():
         raise InputError(f"{folder}: is no model directory (it has no model.json); make one with 'atac2rna train'.")
@@ -207,14 +204,3 @@ def _read_experience(path: Path, gene_ids: tuple[str, ...]) -> Experience:
         return Experience.from_state(arrays, labels, gene_ids=gene_ids)
     except (KeyError, ValueError) as fault:
         raise InputError(f"{path}: is damaged ({fault}); copy the model again.") from None
-
-
-def _read_genes(path: Path, assemblies: list[str]) -> tuple[dict[str, GeneTable], NDArray[np.float32]]:
-    text = read_text_bytes(path, what="the gene table of a model")
-    frame = pl.read_csv(text, separator="\t", infer_schema=False, quote_char=None).fill_null("")
-    tables = {}
-    for assembly in assemblies:
-        places = {f"{name}.{assembly}": name for name in _PLACE[:-1]}
-        own = frame.select("gene_id", "gene_name", "biotype", "version", *places).rename(places)
-        tables[assembly] = GeneTable(assembly, own.select(pl.col(c).cast(dtype) for c, dtype in GENE_SCHEMA.items()))
-    return tables, frame["reliability"].cast(pl.Float32).to_numpy()

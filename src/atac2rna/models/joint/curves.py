@@ -47,13 +47,3 @@ def orthonormal(curves: Tensor) -> Tensor:
     kept = values > 1e-6 * values[-1]
     basis: Tensor = (vectors[:, kept] / values[kept].sqrt()).T @ rows
     return basis.to(curves.dtype)
-
-
-def without_curves(values: Tensor, basis: Tensor) -> Tensor:
-    """Take the curves out of values over genes.
-
-    Args:
-        values: Shape (..., genes, channels).
-        basis: Orthonormal rows, shape (rank, genes).
-    """
-    return values - basis.T @ (basis @ values)

@@ -5,10 +5,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from atac2rna.models.joint.view import LOCAL, WINDOW_BINS
-
-SLOPED = (WINDOW_BINS, WINDOW_BINS + 2, WINDOW_BINS + 4)
-"""Scores that also enter times a slope of the gene's own: those of 1 kb, 20 kb and the body."""
+from atac2rna.models.joint.parts import SLOPED, Evidence
+from atac2rna.models.joint.view import LOCAL
 
 
 class Moments(NamedTuple):
@@ -56,22 +54,6 @@ class Moments(NamedTuple):
         cross = self.zy - mean * self.y[:, None]
         square = (self.zz - self.samples * mean * mean).clamp(min=0)
         return cross / (square + square.mean(0)).clamp(min=1e-12)
-
-
-class Evidence(NamedTuple):
-    """The ridge.
-
-    Attributes:
-        weights: Of the local features and of the sloped ones, shape (LOCAL + sloped,).
-        slopes: Slope of each gene, shape (genes, sloped).
-    """
-
-    weights: Tensor
-    slopes: Tensor
-
-    def read(self, z: Tensor) -> Tensor:
-        """Give the evidence of local features beyond their training mean, (..., genes, LOCAL) to (..., genes)."""
-        return z @ self.weights[:LOCAL] + (z[..., SLOPED] * (self.slopes * self.weights[LOCAL:])).sum(-1)
 
 
 class TrainingEvidence(NamedTuple):

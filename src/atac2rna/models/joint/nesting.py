@@ -2,38 +2,18 @@
 
 from typing import NamedTuple
 
+import numpy as np
 import torch
-from torch import Tensor
+from numpy.typing import NDArray
 
+from atac2rna.models.experience import novelty
+from atac2rna.models.joint.fitting import fit_parts
 from atac2rna.models.joint.panel import Panel
-from atac2rna.models.joint.parts import PartPredictions, Parts, fit_parts
+from atac2rna.models.joint.parts import Context, PartPredictions
 from atac2rna.models.joint.settings import JointSettings
 
 FEWEST_INNER = 2
 """Units that are left to fit on when one is held out."""
-
-
-class Context(NamedTuple):
-    """What a fit knows of each gene, shape (genes,) each, or (rows, genes) for many fits.
-
-    Attributes:
-        mean: Training mean.
-        sd: Standard deviation over the training samples.
-        prior_mean: Mean of the compendium's profiles beyond the training mean.
-        prior_sd: Their standard deviation.
-        weights: Weight of the gene as evidence of the state.
-    """
-
-    mean: Tensor
-    sd: Tensor
-    prior_mean: Tensor
-    prior_sd: Tensor
-    weights: Tensor
-
-    @classmethod
-    def of(cls, parts: Parts) -> "Context":
-        """Take it from fitted parts."""
-        return cls(parts.mean, parts.sd, parts.prior_mean, parts.prior_sd, parts.weights)
 
 
 class Nested(NamedTuple):
@@ -41,19 +21,21 @@ class Nested(NamedTuple):
 
     Attributes:
         parts: Predictions, each beyond the mean of the row's own fit.
-        truth: Expression beyond the same mean, shape (n, genes); NaN where not measured.
-        context: What the row's own fit knew of the genes.
+        truth: Expression beyond the same mean, shape (n, genes), float32; NaN where not measured.
+        context: What the row's own fit knew of the genes, shape (n, genes) each.
         units: Unit of each row, shape (n,).
+        novelty: Novelty of each sample to those of its own fit, shape (n,).
     """
 
     parts: PartPredictions
-    truth: Tensor
+    truth: NDArray[np.float32]
     context: Context
-    units: Tensor
+    units: NDArray[np.int64]
+    novelty: NDArray[np.float64]
 
     def without_prior(self) -> "Nested":
         """Give the same as if no compendium had been given."""
-        none = torch.zeros_like(self.context.prior_mean)
+        none = np.zeros_like(self.context.prior_mean)
         return self._replace(
             parts=self.parts._replace(state=self.parts.paired),
             context=self.context._replace(prior_mean=none, prior_sd=none),
@@ -66,22 +48,27 @@ def nest(panel: Panel, settings: JointSettings) -> Nested | None:
     if len(units) <= FEWEST_INNER:
         return None
     predictions: dict[int, PartPredictions] = {}
-    truth = torch.empty_like(panel.expression)
     contexts: dict[int, Context] = {}
+    truth: dict[int, NDArray[np.float32]] = {}
+    new: dict[int, float] = {}
     for unit in units:
         rows = (panel.units != unit).nonzero()[:, 0]
         out = (panel.units == unit).nonzero()[:, 0]
         parts = fit_parts(panel, rows, settings)
         found = parts.predict(panel.local[out], panel.grams[:, out][:, :, rows])
-        context = Context.of(parts)
-        known = torch.where(parts.known, panel.expression[out] - parts.mean, torch.nan)
+        beyond = torch.where(parts.known, panel.expression[out] - parts.context.mean, torch.nan)
+        own = parts.context.numpy()
+        cosines = panel.grams[0].cpu().numpy()
+        fitted_on = rows.cpu().numpy()
         for place, i in enumerate(out.tolist()):
-            predictions[i] = PartPredictions(*(values[place] for values in found))
-            truth[i], contexts[i] = known[place], context
-    rows_in_order = range(len(panel.samples))
+            predictions[i] = PartPredictions(*(values[place].cpu().numpy() for values in found))
+            truth[i], contexts[i] = beyond[place].cpu().numpy(), own
+            new[i] = novelty(cosines[np.ix_(fitted_on, fitted_on)], cosines[i, fitted_on])
+    order = range(len(panel.samples))
     return Nested(
-        parts=PartPredictions(*(torch.stack(v) for v in zip(*(predictions[i] for i in rows_in_order), strict=True))),
-        truth=truth,
-        context=Context(*(torch.stack(v) for v in zip(*(contexts[i] for i in rows_in_order), strict=True))),
-        units=panel.units,
+        parts=PartPredictions(*(np.stack(v) for v in zip(*(predictions[i] for i in order), strict=True))),
+        truth=np.stack([truth[i] for i in order]),
+        context=Context(*(np.stack(v) for v in zip(*(contexts[i] for i in order), strict=True))),
+        units=panel.units.cpu().numpy(),
+        novelty=np.array([new[i] for i in order]),
     )

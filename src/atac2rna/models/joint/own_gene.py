@@ -1,30 +1,9 @@
 """One Gaussian process a gene: samples alike as a whole, and alike around this gene, have like expression of it."""
 
-from typing import NamedTuple
-
 import torch
 from torch import Tensor
 
-
-class OwnGene(NamedTuple):
-    """Weights of the prediction.
-
-    Attributes:
-        samples: Weight of the similarity to each training sample, shape (n, genes).
-        scores: Weight of each own score, shape (genes, scores).
-    """
-
-    samples: Tensor
-    scores: Tensor
-
-    def predict(self, similarity: Tensor, scores: Tensor) -> Tensor:
-        """Predict expression beyond the mean, shape (samples, genes).
-
-        Args:
-            similarity: Global kernel to the training samples, shape (samples, n).
-            scores: Scores beyond their mean, scaled as in the fit, shape (samples, genes, scores).
-        """
-        return similarity.to(scores.dtype) @ self.samples + torch.einsum("sgc,gc->sg", scores, self.scores)
+from atac2rna.models.joint.parts import OwnGene
 
 
 def fit_own_gene(kernel: Tensor, scores: Tensor, deltas: Tensor, *, weight: float, noise: float) -> OwnGene:

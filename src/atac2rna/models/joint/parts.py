@@ -1,22 +1,75 @@
-"""The parts of `joint` below the stack, all fitted on the same samples."""
+"""The parts of `joint` below the stack, and how they predict; no torch is needed to predict.
 
-from dataclasses import dataclass, replace
-from typing import NamedTuple
+While a model is fitted its arrays are torch tensors, on the GPU where there is one; once it is fitted they are numpy arrays.
+What is written here is the same for both.
+"""
 
-import torch
-from torch import Tensor
+from dataclasses import dataclass, fields, replace
+from typing import Any, NamedTuple, TypeAlias
 
-from atac2rna.models.joint.curves import gene_curves, orthonormal, without_curves
-from atac2rna.models.joint.evidence import Evidence, fit_evidence
-from atac2rna.models.joint.own_gene import OwnGene, fit_own_gene
-from atac2rna.models.joint.panel import Panel
-from atac2rna.models.joint.sample_state import estimate_disturbances, fit_readers, gene_weights
-from atac2rna.models.joint.settings import JointSettings
-from atac2rna.models.joint.similarity import KernelScale, apply_kernel, fit_kernel
-from atac2rna.models.joint.view import SCORE, WINDOW_BINS
+from atac2rna.models.joint.view import LOCAL, SCORE, WINDOW_BINS
 
-OPENNESS = (1, 2, 4)
-"""Scores whose training mean is a gene covariate: those of 5 kb, 20 kb and the body."""
+Array: TypeAlias = Any
+"""A torch tensor or a numpy array; the docstrings give shapes."""
+
+SLOPED = [WINDOW_BINS, WINDOW_BINS + 2, WINDOW_BINS + 4]
+"""Scores that also enter times a slope of the gene's own: those of 1 kb, 20 kb and the body."""
+
+
+class KernelScale(NamedTuple):
+    """What turns dot products of rows into the kernel, learned from the training samples, float64.
+
+    Attributes:
+        traces: Trace of the dot products, ranked strength and log signal, shape (2,).
+        column: Mean of the raw kernel over the training samples, shape (n,).
+        scale: Mean diagonal of the centred kernel, shape (1,).
+    """
+
+    traces: Array
+    column: Array
+    scale: Array
+
+    def apply(self, grams: Array) -> Array:
+        """Similarity of other samples to the training samples, shape (others, n), from dot products (2, others, n)."""
+        raw = (grams / self.traces[:, None, None]).sum(0)
+        return (raw - raw.mean(1)[:, None] - self.column + self.column.mean()) / self.scale
+
+
+class OwnGene(NamedTuple):
+    """Weights of the Gaussian process of each gene.
+
+    Attributes:
+        samples: Weight of the similarity to each training sample, shape (n, genes).
+        scores: Weight of each own score, shape (genes, scores).
+    """
+
+    samples: Array
+    scores: Array
+
+    def predict(self, similarity: Array, scores: Array) -> Array:
+        """Predict expression beyond the mean, shape (samples, genes), float32.
+
+        Args:
+            similarity: Global kernel to the training samples, shape (samples, n).
+            scores: Scores beyond their mean, scaled as in the fit, shape (samples, genes, scores).
+        """
+        return _as_type(similarity, self.samples) @ self.samples + (scores * self.scores).sum(-1)
+
+
+class Evidence(NamedTuple):
+    """The ridge of local evidence.
+
+    Attributes:
+        weights: Of the local features and of the sloped ones, shape (LOCAL + sloped,).
+        slopes: Slope of each gene, shape (genes, sloped).
+    """
+
+    weights: Array
+    slopes: Array
+
+    def read(self, z: Array) -> Array:
+        """Give the evidence of local features beyond their training mean, (..., genes, LOCAL) to (..., genes)."""
+        return z @ self.weights[:LOCAL] + (z[..., SLOPED] * (self.slopes * self.weights[LOCAL:])).sum(-1)
 
 
 class PartPredictions(NamedTuple):
@@ -30,22 +83,42 @@ class PartPredictions(NamedTuple):
         scores: The five gene scores beyond their training mean, without curves, shape (samples, genes, scores).
     """
 
-    own: Tensor
-    state: Tensor
-    paired: Tensor
-    evidence: Tensor
-    scores: Tensor
+    own: Array
+    state: Array
+    paired: Array
+    evidence: Array
+    scores: Array
+
+
+class Context(NamedTuple):
+    """What a fit knows of each gene, shape (genes,) each, or (rows, genes) for many fits.
+
+    Attributes:
+        mean: Training mean.
+        sd: Standard deviation over the training samples.
+        prior_mean: Mean of the compendium's profiles beyond the training mean.
+        prior_sd: Their standard deviation.
+        weights: Weight of the gene as evidence of the state.
+    """
+
+    mean: Array
+    sd: Array
+    prior_mean: Array
+    prior_sd: Array
+    weights: Array
+
+    def numpy(self) -> "Context":
+        """Give the same as numpy arrays."""
+        return Context(*map(_numpy, self))
 
 
 @dataclass(frozen=True)
 class Parts:
-    """Everything fitted below the stack, as plain tensors.
+    """Everything fitted below the stack.
 
     Attributes:
         known: Genes measured in a training sample, shape (genes,), bool.
-        mean: Training mean of each gene, 0 where never measured, shape (genes,).
-        sd: Standard deviation over the training samples, shape (genes,).
-        weights: Weight of each gene as evidence of the state, shape (genes,).
+        context: What is known of each gene; the mean is 0 where a gene was never measured.
         centre: Training mean of the local features, shape (genes, LOCAL).
         curves: Orthonormal basis of the curves over gene covariates, shape (rank, genes).
         size: Root mean square of each score over training samples and genes, shape (scores,).
@@ -55,38 +128,32 @@ class Parts:
         profiles: Known profiles beyond the mean, training samples first, shape (profiles, genes).
         readers: Map from evidence to the state among them, shape (profiles, genes).
         paired_readers: The same among the training samples alone, shape (n, genes).
-        prior_mean: Mean of the compendium's profiles beyond the training mean, 0 without any, shape (genes,).
-        prior_sd: Their standard deviation, shape (genes,).
     """
 
-    known: Tensor
-    mean: Tensor
-    sd: Tensor
-    weights: Tensor
-    centre: Tensor
-    curves: Tensor
-    size: Tensor
+    known: Array
+    context: Context
+    centre: Array
+    curves: Array
+    size: Array
     kernel: KernelScale
     own_gene: OwnGene
     evidence: Evidence
-    profiles: Tensor
-    readers: Tensor
-    paired_readers: Tensor
-    prior_mean: Tensor
-    prior_sd: Tensor
+    profiles: Array
+    readers: Array
+    paired_readers: Array
 
-    def predict(self, local: Tensor, grams: Tensor) -> PartPredictions:
+    def predict(self, local: Array, grams: Array) -> PartPredictions:
         """Predict samples, each by itself.
 
         Args:
             local: Windows and scores, shape (samples, genes, LOCAL).
-            grams: Dot products of their rows with those of the training samples, shape (2, samples, n).
+            grams: Dot products of their rows with those of the training samples, shape (2, samples, n), float64.
         """
         z = without_curves(local - self.centre, self.curves)
         scores = z[..., SCORE] / self.size
         evidence = self.evidence.read(z)
         return PartPredictions(
-            own=self.own_gene.predict(apply_kernel(grams, self.kernel), scores),
+            own=self.own_gene.predict(self.kernel.apply(grams), scores),
             state=(evidence @ self.readers.T) @ self.profiles,
             paired=(evidence @ self.paired_readers.T) @ self.profiles[: len(self.paired_readers)],
             evidence=evidence,
@@ -95,59 +162,33 @@ class Parts:
 
     def without_prior(self) -> "Parts":
         """Give the same parts as if no compendium had been given."""
-        count, none = len(self.paired_readers), torch.zeros_like(self.mean)
+        count, none = len(self.paired_readers), self.context.mean * 0
         return replace(
-            self, profiles=self.profiles[:count], readers=self.paired_readers, prior_mean=none, prior_sd=none
+            self,
+            profiles=self.profiles[:count],
+            readers=self.paired_readers,
+            context=self.context._replace(prior_mean=none, prior_sd=none),
         )
 
-
-def fit_parts(panel: Panel, rows: Tensor, settings: JointSettings) -> Parts:
-    """Fit on the samples `rows` of a panel; profiles barred by the samples left out are not used."""
-    raw = panel.expression[rows]
-    measured = raw.isfinite()
-    count = measured.sum(0)
-    mean = (raw.nan_to_num(0.0).double().sum(0) / count.clamp(min=1)).to(raw.dtype)
-    deltas = torch.where(measured, raw - mean, 0.0)
-    sd = (deltas.square().sum(0) / count.clamp(min=1)).sqrt()
-    local = panel.local[rows]
-    centre = local.mean(0)
-    covariates = torch.cat([centre[:, SCORE].T[list(OPENNESS)], panel.place, mean[None], sd[None]])
-    curves = gene_curves(covariates)
-    basis = orthonormal(curves)
-    z = without_curves(local - centre, basis)
-    scores = z[..., SCORE]
-    size = scores.square().mean((0, 1)).sqrt().clamp(min=1e-6)
-    scale, kernel = fit_kernel(panel.grams[:, rows][:, :, rows])
-    weights = gene_weights(local[..., WINDOW_BINS + 1], deltas) * (count > 0)
-    evidence, trained = fit_evidence(z, deltas, measured, panel.units[rows], penalty=settings.evidence_penalty)
-    thinning = evidence.read(without_curves(panel.thinning[rows].mean(0), basis))
-    disturbances = estimate_disturbances(trained, torch.cat([curves, thinning[None]]), scale=settings.nuisance)
-    prior = _prior(panel, rows, mean, count > 0)
-    profiles = torch.cat([deltas, prior])
-    noise = settings.state_noise
-    paired = fit_readers(deltas, disturbances, weights, noise=noise)
-    return Parts(
-        known=count > 0,
-        mean=mean,
-        sd=sd,
-        weights=weights,
-        centre=centre,
-        curves=basis,
-        size=size,
-        kernel=scale,
-        own_gene=fit_own_gene(kernel, scores / size, deltas, weight=settings.own_weight, noise=settings.own_noise),
-        evidence=evidence,
-        profiles=profiles,
-        readers=fit_readers(profiles, disturbances, weights, noise=noise) if len(prior) else paired,
-        paired_readers=paired,
-        prior_mean=prior.sum(0) / max(len(prior), 1),
-        prior_sd=prior.std(0, correction=0) if len(prior) else torch.zeros_like(mean),
-    )
+    def numpy(self) -> "Parts":
+        """Give the same parts as numpy arrays."""
+        return Parts(**{field.name: _numpy(getattr(self, field.name)) for field in fields(self)})
 
 
-def _prior(panel: Panel, rows: Tensor, mean: Tensor, known: Tensor) -> Tensor:
-    """Profiles of the compendium beyond the mean that these samples may see, 0 where not measured."""
-    left_out = torch.ones(len(panel.samples), dtype=torch.bool, device=rows.device)
-    left_out[rows] = False
-    beyond = panel.profiles[~panel.barred[left_out].any(0)] - mean
-    return torch.where(beyond.isfinite() & known, beyond, 0.0)
+def _numpy(value: Any) -> Any:
+    return type(value)(*map(_numpy, value)) if isinstance(value, tuple) else value.cpu().numpy()
+
+
+def _as_type(values: Array, like: Array) -> Array:
+    """Give values the number type of another array of the same library."""
+    return values.to(like.dtype) if hasattr(values, "to") else values.astype(like.dtype)
+
+
+def without_curves(values: Array, basis: Array) -> Array:
+    """Take curves out of values over genes.
+
+    Args:
+        values: Shape (..., genes, channels).
+        basis: Orthonormal rows, shape (rank, genes).
+    """
+    return values - basis.T @ (basis @ values)

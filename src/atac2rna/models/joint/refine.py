@@ -1,77 +1,27 @@
-"""The small network that refines the stack: where, for which kind of gene, to trust which part.
-
-    inputs   (rows, 13)  own, state, evidence; mean, sd, prior mean, prior sd, weight of the gene; its five scores
-      -> standardised, clipped at 8
-      -> Linear 13 x 64, GELU -> Linear 64 x 32, GELU -> Linear 32 x 1
-    output   (rows,)     added to the stack
+"""Training of the small networks that refine the stack (`refinement.py`).
 
 A row is a gene of a training sample whose unit was held out below. The last layer begins at 0, so that training starts
 from the stack. Members of the ensemble leave out different units: what a member says of the units that it never saw shows
 the error of the whole model, from which intervals are learned.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
-from atac2rna.models.joint.nesting import Context, Nested
-from atac2rna.models.joint.parts import PartPredictions
+from atac2rna.models.joint.nesting import Nested
+from atac2rna.models.joint.panel import to_device
+from atac2rna.models.joint.refinement import Floats, Refinement, network_inputs
 
 WIDTHS = (64, 32)
 INPUT_NOISE = 0.1
-CLIP = 8.0
 RATE = 4e-3
 DECAY = 1e-2
 BATCH = 8192
 MOST_ROWS = 400_000
 """Rows that an epoch sees at most, so that its time does not grow with the number of samples."""
-
-
-def network_inputs(parts: PartPredictions, context: Context) -> Tensor:
-    """Lay out what the network sees, shape (samples, genes, 13); a context of shape (genes,) serves all samples."""
-    shape = parts.own.shape
-    columns = [parts.own, parts.state, parts.evidence, *(values.expand(shape) for values in context)]
-    return torch.cat([torch.stack(columns, dim=-1), parts.scores], dim=-1)
-
-
-@dataclass(frozen=True)
-class Refinement:
-    """A fitted ensemble.
-
-    Attributes:
-        centre: Mean of each input, shape (inputs,).
-        scale: Its standard deviation, shape (inputs,).
-        layers: Weight and bias of each layer, members stacked: (members, out, in), (members, out), and so on.
-    """
-
-    centre: Tensor
-    scale: Tensor
-    layers: tuple[Tensor, ...]
-
-    @property
-    def members(self) -> int:
-        """Number of networks."""
-        return len(self.layers[0])
-
-    def standardise(self, inputs: Tensor) -> Tensor:
-        """Scale and clip inputs."""
-        return ((inputs - self.centre) / self.scale).clamp(-CLIP, CLIP)
-
-    def predict(self, inputs: Tensor, *, members: Sequence[int] | None = None) -> Tensor:
-        """Mean correction of the stack by the members, shape (...,), from inputs of shape (..., inputs)."""
-        rows = self.standardise(inputs)
-        chosen = range(self.members) if members is None else members
-        return torch.stack([self._member(rows, i) for i in chosen]).mean(0)
-
-    def _member(self, rows: Tensor, member: int) -> Tensor:
-        pairs = list(zip(self.layers[::2], self.layers[1::2], strict=True))
-        for place, (weight, bias) in enumerate(pairs):
-            rows = nn.functional.linear(rows, weight[member], bias[member])
-            if place < len(pairs) - 1:
-                rows = nn.functional.gelu(rows)
-        return rows[..., 0]
 
 
 class _Network(nn.Sequential):
@@ -82,14 +32,14 @@ class _Network(nn.Sequential):
         nn.init.zeros_(last.bias)
         super().__init__(
             nn.Linear(inputs, wide),
-            nn.GELU(),
+            nn.GELU(approximate="tanh"),
             nn.Linear(wide, narrow),
-            nn.GELU(),
+            nn.GELU(approximate="tanh"),
             last,
         )
 
 
-def fit_refinement(nested: Nested, stacked: Tensor, *, members: int, epochs: int, seed: int) -> Refinement:
+def fit_refinement(nested: Nested, stacked: Floats, *, members: int, epochs: int, seed: int) -> Refinement:
     """Train the ensemble on held-out predictions.
 
     Args:
@@ -100,23 +50,13 @@ def fit_refinement(nested: Nested, stacked: Tensor, *, members: int, epochs: int
         seed: Seed of weights, order and noise.
     """
     rows = _Rows.of(nested, stacked)
-    unit = torch.unique(nested.units, return_inverse=True)[1]
+    unit = to_device(np.unique(nested.units, return_inverse=True)[1])
     networks = []
     for member in range(members):
         seen = (unit % members != member) if members > 1 else torch.ones_like(unit, dtype=torch.bool)
         networks.append(_train(rows, seen, epochs=epochs, seed=seed * 1_000 + member))
-    layers = [[p.detach() for p in network.parameters()] for network in networks]
-    return Refinement(rows.centre, rows.scale, tuple(torch.stack(same) for same in zip(*layers, strict=True)))
-
-
-def held_out_refinement(refinement: Refinement, nested: Nested) -> Tensor:
-    """Correct each row by the members that did not learn from its unit, shape (n, genes); by 0 where there is none."""
-    if refinement.members == 1:  # it learned from every unit: the errors of the stack stand for its own
-        return torch.zeros_like(nested.truth)
-    unit = torch.unique(nested.units, return_inverse=True)[1]
-    inputs = network_inputs(nested.parts, nested.context)
-    by_row = [refinement.predict(inputs[i], members=[int(unit[i]) % refinement.members]) for i in range(len(unit))]
-    return torch.stack(by_row)
+    layers = [[p.detach().cpu().numpy() for p in network.parameters()] for network in networks]
+    return Refinement(rows.centre, rows.scale, tuple(np.stack(same) for same in zip(*layers, strict=True)))
 
 
 @dataclass(frozen=True)
@@ -128,21 +68,30 @@ class _Rows:
     stacked: Tensor
     weights: Tensor
     measured: Tensor
-    centre: Tensor
-    scale: Tensor
+    centre: Floats
+    scale: Floats
 
     @classmethod
-    def of(cls, nested: Nested, stacked: Tensor) -> "_Rows":
+    def of(cls, nested: Nested, stacked: Floats) -> "_Rows":
         inputs = network_inputs(nested.parts, nested.context)
-        flat = inputs.flatten(0, 1)
-        centre, scale = flat.mean(0), flat.std(0).clamp(min=1e-6)
-        empty = Refinement(centre, scale, ())
-        measured = nested.truth.isfinite()
-        truth = nested.truth.nan_to_num(0.0)
+        flat = inputs.reshape(-1, inputs.shape[-1])
+        centre = flat.mean(axis=0, dtype=np.float64).astype(np.float32)
+        scale = np.maximum(flat.std(axis=0, dtype=np.float64), 1e-6).astype(np.float32)
+        standard = Refinement(centre, scale, ()).standardise(inputs)
+        measured = np.isfinite(nested.truth)
+        truth = np.where(measured, nested.truth, 0)
         # A sample far from the mean has large deltas; each counts the same, as in the scores.
-        size = truth.square().sum(1) / measured.sum(1).clamp(min=1)
-        weights = 1 / size.clamp(min=1e-6)
-        return cls(empty.standardise(inputs), truth, stacked, weights, measured, centre, scale)
+        size = (truth * truth).sum(axis=1) / np.maximum(measured.sum(axis=1), 1)
+        weights = (1 / np.maximum(size, 1e-6)).astype(np.float32)
+        return cls(
+            to_device(standard),
+            to_device(truth),
+            to_device(stacked),
+            to_device(weights),
+            to_device(measured),
+            centre,
+            scale,
+        )
 
 
 def _train(rows: _Rows, seen: Tensor, *, epochs: int, seed: int) -> _Network:

@@ -1,22 +1,8 @@
 """How alike samples are by the accessibility around all genes: the global kernel."""
 
-from typing import NamedTuple
-
 from torch import Tensor
 
-
-class KernelScale(NamedTuple):
-    """What turns dot products of rows into the kernel, learned from the training samples, float64.
-
-    Attributes:
-        traces: Trace of the dot products, ranked strength and log signal, shape (2,).
-        column: Mean of the raw kernel over the training samples, shape (n,).
-        scale: Mean diagonal of the centred kernel, shape (1,).
-    """
-
-    traces: Tensor
-    column: Tensor
-    scale: Tensor
+from atac2rna.models.joint.parts import KernelScale
 
 
 def fit_kernel(grams: Tensor) -> tuple[KernelScale, Tensor]:
@@ -34,9 +20,3 @@ def fit_kernel(grams: Tensor) -> tuple[KernelScale, Tensor]:
     centred = raw - column - column[:, None] + column.mean()
     scale = centred.diagonal().mean().clamp(min=1e-12)
     return KernelScale(traces, column, scale[None]), centred / scale
-
-
-def apply_kernel(grams: Tensor, fitted: KernelScale) -> Tensor:
-    """Similarity of other samples to the training samples, shape (others, n), from dot products (2, others, n)."""
-    raw = (grams / fitted.traces[:, None, None]).sum(0)
-    return (raw - raw.mean(1, keepdim=True) - fitted.column + fitted.column.mean()) / fitted.scale

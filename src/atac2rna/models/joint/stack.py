@@ -1,10 +1,16 @@
 """The stack: three weights for the parts, learned from held-out predictions."""
 
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING
 
-from atac2rna.models.joint.nesting import Nested
+import numpy as np
+from numpy.typing import NDArray
+
 from atac2rna.models.joint.parts import PartPredictions
+
+if TYPE_CHECKING:
+    from atac2rna.models.joint.nesting import Nested
+
+Floats = NDArray[np.float32]
 
 BUILT_IN = (0.55, 0.35, 0.15)
 """Weights of own-gene process, state and evidence with a compendium."""
@@ -16,29 +22,30 @@ TRUST = 2.0
 """How many units the built-in weights count for."""
 
 
-def stack_weights(nested: Nested | None, built_in: tuple[float, ...]) -> Tensor:
+def stack_weights(nested: "Nested | None", built_in: tuple[float, ...]) -> Floats:
     """Weights of the parts by least squares on held-out predictions, drawn towards the built-in ones, shape (3,).
 
     Args:
         nested: Held-out predictions; None: the built-in weights.
         built_in: Weights that count for `TRUST` units of their own.
     """
-    default = torch.tensor(built_in, dtype=torch.float64)
+    default = np.array(built_in, dtype=np.float64)
     if nested is None:
-        return default.float()
-    measured = nested.truth.isfinite()
-    rows = torch.stack(_stacked(nested.parts))[:, measured].double()  # (3, measured)
-    gram, cross = (rows @ rows.T).cpu(), (rows @ nested.truth[measured].double()).cpu()
-    pull = TRUST / len(torch.unique(nested.units)) * torch.diag(gram.diagonal())
-    weights: Tensor = torch.linalg.solve(gram + pull, cross + pull @ default)
-    return weights.float()
+        return default.astype(np.float32)
+    measured = np.isfinite(nested.truth)
+    rows = np.stack([part[measured] for part in _stacked(nested.parts)]).astype(np.float64)  # (3, measured)
+    gram, cross = rows @ rows.T, rows @ nested.truth[measured].astype(np.float64)
+    pull = TRUST / len(np.unique(nested.units)) * np.diag(np.diag(gram))
+    weights: Floats = np.linalg.solve(gram + pull, cross + pull @ default).astype(np.float32)
+    return weights
 
 
-def apply_stack(parts: PartPredictions, weights: Tensor) -> Tensor:
+def apply_stack(parts: PartPredictions, weights: Floats) -> Floats:
     """Weighted sum of the parts, shape (samples, genes)."""
     own, state, evidence = _stacked(parts)
-    return weights[0] * own + weights[1] * state + weights[2] * evidence
+    stacked: Floats = weights[0] * own + weights[1] * state + weights[2] * evidence
+    return stacked
 
 
-def _stacked(parts: PartPredictions) -> tuple[Tensor, Tensor, Tensor]:
+def _stacked(parts: PartPredictions) -> tuple[Floats, Floats, Floats]:
     return parts.own, parts.state, parts.evidence
