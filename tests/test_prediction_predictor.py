@@ -237,13 +237,13 @@ def test_millions_of_intervals_are_remarked(
 
 def test_the_header_says_what_was_done(model: Predictor, trained: Trained) -> None:
     known = model.predict(trained.peaks("lineage1_1"), interval=0.9).header
-    assert known["model"] == "joint (model, 12 training samples)"
+    assert known["model"] == "joint (joint, 12 training samples)"
     assert (
         known["model_sha256"] == json.loads((trained.model / "model.json").read_text())["files"]["weights.safetensors"]
     )
     assert known["interval"] == "0.9"
     assert known["trained_on"] == "yes: a training sample of the model: lineage1_1"
-    assert known["nearest"].startswith("lineage1_1 0.99")
+    assert known["nearest"].startswith("lineage1_1 1.000, lineage1_2 0.7")
     assert known["verdict"] == "inside"
     assert known["n_peaks"] == "750"
     new = model.predict(trained.made.folder / "peaks" / "atac_only_new.narrowPeak.gz").header

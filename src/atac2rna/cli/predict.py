@@ -32,7 +32,7 @@ def predict(
     inputs: Annotated[list[str], typer.Argument(metavar="PEAKS...|SAMPLES.tsv", help="Peak files, '-', or a table.")],
     output: Annotated[str, typer.Option("--output", "-o", metavar="OUT", help="File or folder of the predictions.")],
     model: Annotated[
-        Path | None, typer.Option("--with", metavar="MODEL", help="Model directory (default: the one shipped).")
+        Path | None, typer.Option("--with", metavar="MODEL", help="Model directory (default: the shipped model).")
     ] = None,
     assembly: Annotated[
         str | None, typer.Option(help="Assembly of the peaks (default: inferred from the promoters they hit).")

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from atac2rna.annotations import cached_annotation
 from atac2rna.errors import InputError, nearest_names
 from atac2rna.formats.annotation import read_annotation
-from atac2rna.genome import GeneTable, canonical_assembly
+from atac2rna.genome import GeneTable
+from atac2rna.shipped import shipped_gene_table
 
 FEWEST_SHARED = 0.9
 """Share of the model's genes that a gene table has at least: the rest looks silent to a model that weighs all genes."""
@@ -80,21 +81,21 @@ def read_places(model_genes: GeneTable, annotation: Path | GeneTable, *, assembl
 
 
 def find_places(known: Mapping[str, GenePlaces], assembly: str, *, model_genes: GeneTable) -> GenePlaces:
-    """Give the genes in an assembly: of those known, else of the annotation that was fetched for it once.
+    """Give the genes in an assembly: of those known, else those fetched for it once, else those of the shipped model.
 
     Raises:
         InputError: If there is none.
     """
     if assembly in known:
         return known[assembly]
-    cached = cached_annotation(assembly)
-    if cached is None:
+    found = cached_annotation(assembly) or shipped_gene_table(assembly)
+    if found is None:
         raise InputError(
             f"predictions need to know where the genes lie; there is no gene table of {assembly!r}; "
             f"{nearest_names(assembly, [*known])} For another assembly pass --annotation {assembly}=FILE (a GTF, GFF3, "
             "BioMart export or gene table)."
         )
-    return read_places(model_genes, cached, assembly=canonical_assembly(assembly))
+    return read_places(model_genes, found, assembly=assembly)
 
 
 def gene_columns(each: Sequence[GenePlaces]) -> dict[str, Any]:

@@ -16,13 +16,13 @@ def model_header(trained: TrainedModel, name: str, *, level: float) -> dict[str,
 
     Args:
         trained: The model.
-        name: Name of the model's folder.
+        name: Name of the model.
         level: Share of the genes that the intervals are to hold.
     """
     card: Mapping[str, Any] = trained.card
     return {
         "atac2rna": __version__,
-        "model": f"{card['kind']} ({_one_line(name)}, {len(card.get('training_samples', ()))} training samples)",
+        "model": f"{_one_line(name)} ({card['kind']}, {len(card.get('training_samples', ()))} training samples)",
         "model_version": str(card.get("version", "unknown")),
         "model_sha256": str(card["files"].get("weights.safetensors", "unknown")),
         "interval": f"{level:g}",

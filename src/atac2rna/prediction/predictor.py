@@ -16,6 +16,7 @@ from atac2rna.errors import InputError
 from atac2rna.genome import GeneTable, canonical_assembly
 from atac2rna.models import store
 from atac2rna.models.base import IntervalModel, training_mean
+from atac2rna.models.card import model_name
 from atac2rna.models.store import TrainedModel
 from atac2rna.peaks import Peaks
 from atac2rna.prediction.gene_places import GenePlaces, find_places, places_of, read_places
@@ -61,7 +62,7 @@ class Predictor:
 
     Attributes:
         trained: The model with its genes.
-        name: Name of its folder, for the head of the files.
+        name: Its name, for the head of the files.
     """
 
     def __init__(self, trained: TrainedModel, *, name: str) -> None:
@@ -315,12 +316,10 @@ def load_model(path: str | Path | None = None) -> Predictor:
     """Load a model to predict with.
 
     Args:
-        path: A model directory, as `atac2rna train` writes it; None: the model that the package ships.
+        path: A model directory, as `atac2rna train` writes it; None, or `builtin`: the model that the package ships.
 
     Raises:
         InputError: If it is no model directory, a file is missing or changed, or its format is newer.
     """
-    if path is None:
-        raise InputError("this version ships no model; name a model directory (--with MODEL).")
-    folder = Path(path).expanduser()
-    return Predictor(store.load_model(folder), name=folder.resolve().name)
+    trained = store.load_model(None if path is None else Path(path).expanduser())
+    return Predictor(trained, name=model_name(trained.card))

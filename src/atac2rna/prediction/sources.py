@@ -156,6 +156,8 @@ def require_distinct(samples: Sequence[Sample]) -> None:
     """
     if not samples:
         raise InputError("there is nothing to predict; give at least one peak file.")
+    files = _existing([path for sample in samples for path in sample.paths])
+    _require_distinct_files(files)
     by_name: dict[str, Sample] = {}
     for sample in samples:
         first = by_name.setdefault(sample.name, sample)
@@ -164,36 +166,40 @@ def require_distinct(samples: Sequence[Sample]) -> None:
                 f"sample names are unique; {_told(first)} and {_told(sample)} are both {sample.name!r}. Rename one, list them "
                 "in a samples.tsv, or pass --replicates if they are replicates of one sample."
             )
-    paths = [path for sample in samples for path in sample.paths]
-    _require_distinct_paths(paths)
 
 
-def _require_distinct_paths(paths: Sequence[str | Path]) -> None:
+def _existing(paths: Sequence[str | Path]) -> list[Path]:
+    """Give the files among paths; a folder is left to the reader of peaks, which says so."""
     if sum(str(path) == STDIN for path in paths) > 1:
         raise InputError("standard input can be read once; got '-' twice.")
     files = [Path(path).expanduser() for path in paths if str(path) != STDIN]
-    missing = [path for path in files if not os.path.isfile(path)]
-    if missing and not os.path.isdir(missing[0]):
+    missing = [path for path in files if not os.path.exists(path)]
+    if missing:
         raise InputError(
             f"{missing[0]}: no such file; a peak file is expected there ({len(missing)} of {len(files)} are missing)."
         )
-    if len(files) < 2:
-        return
+    return [path for path in files if os.path.isfile(path)]
+
+
+def _require_distinct_files(files: Sequence[Path]) -> None:
+    """Compare real paths, and the content of files of one size."""
     seen: dict[str, Path] = {}
     for path in files:
-        first = seen.setdefault(os.path.realpath(path), path)
-        if first is not path:
-            raise InputError(f"every peak file is given once; {first} and {path} are the same file. Leave one out.")
-    sums: dict[str, Path] = {}
-    by_size: dict[int, list[Path]] = {}
-    for path in (path for path in files if path not in missing):
-        by_size.setdefault(os.path.getsize(path), []).append(path)
-    for path in (path for alike in by_size.values() if len(alike) > 1 for path in alike):
-        first = sums.setdefault(checksum(path), path)
-        if first is not path:
+        real = os.path.realpath(path)
+        if real in seen:
             raise InputError(
-                f"every sample has its own peaks; {first} and {path} have the same content. Leave one out."
+                f"every peak file is given once; {seen[real]} and {path} are the same file. Leave one out."
             )
+        seen[real] = path
+    sizes = [path.stat().st_size for path in files]
+    sums: dict[str, Path] = {}
+    for path, size in zip(files, sizes, strict=True):
+        if sizes.count(size) > 1:
+            first = sums.setdefault(checksum(path), path)
+            if first is not path:
+                raise InputError(
+                    f"every sample has its own peaks; {first} and {path} have the same content. Leave one out."
+                )
 
 
 def _told(sample: Sample) -> str:
