@@ -21,7 +21,8 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import rankdata
+
+from atac2rna.features import average_ranks
 
 Array = NDArray[np.floating]
 Floats = NDArray[np.float64]
@@ -160,7 +161,7 @@ def neighbour_smoother(mean: Array, sd: Array) -> Smoother:
         sd: Shape (genes,), finite.
     """
     size = len(mean)
-    rank = [(rankdata(values, method="average") - 0.5) / size for values in (mean, sd)]
+    rank = [(average_ranks(values) - 0.5) / size for values in (mean, sd)]
     row, column = (np.minimum((values * _CELLS).astype(np.intp), _CELLS - 1) for values in rank)
     cell = row * _CELLS + column
     reach = max(_REACH, np.sqrt(_FEWEST_NEIGHBOURS / (4 * np.pi * size)))

@@ -8,6 +8,7 @@ import typer
 HELP = """Show what is in the box: the card of the shipped model, or of another.
 
 Training samples, where they come from, scores on held-out samples beside every baseline, what the model is good and bad at.
+Then the kinds of models that `train` and `evaluate` know.
 
 \b
 Example: atac2rna models
@@ -23,6 +24,7 @@ def models(
     from atac2rna.cli.console import Console
     from atac2rna.evaluation.summary import SHOWN_METRICS, format_table
     from atac2rna.models.card import describe_model, held_out_scores, remarks, training_rows
+    from atac2rna.models.registry import MODELS
     from atac2rna.models.store import read_card
 
     console = Console(quiet=False, verbose=False)
@@ -36,3 +38,6 @@ def models(
         console.say()
         console.say(f"on samples held out by {holdout}; mean [95% interval]:")
         console.table(format_table(scores, names=SHOWN_METRICS))
+    if model is None:
+        console.say()
+        console.table([["kind of model", "what it is"], *([name, kind.summary] for name, kind in MODELS.items())])

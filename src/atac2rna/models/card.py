@@ -5,7 +5,7 @@ from typing import Any
 
 Rows = list[list[str]]
 
-_COLUMNS = ("assembly", "assay", "biosample_type", "lineage", "dataset")
+_COLUMNS = ("assembly", "assay", "biosample_type", "lineage", "group", "dataset")
 
 
 def model_name(card: Mapping[str, Any]) -> str:

@@ -2,28 +2,40 @@
 
 from collections.abc import Mapping
 from importlib import import_module
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
 from atac2rna.errors import InputError, nearest_names
 from atac2rna.models.base import Model
 
-MODELS: dict[str, str] = {
-    "mean": "atac2rna.models.mean:Mean",
-    "nearest": "atac2rna.models.nearest:Nearest",
-    "gene-activity": "atac2rna.models.gene_activity:GeneActivity",
-    "ridge": "atac2rna.models.ridge:Ridge",
-    "kernel": "atac2rna.models.kernel:Kernel",
-    "joint": "atac2rna.models.joint.model:Joint",
-    "joint-paired": "atac2rna.models.joint.model:JointPaired",
-    "region-mlp": "atac2rna.models.region_mlp:RegionMlp",
-    "deep": "atac2rna.models.deep.model:Deep",
-    "deep-paired": "atac2rna.models.deep.model:DeepPaired",
-    "auto": "atac2rna.models.auto:Auto",
-    "auto-paired": "atac2rna.models.auto:AutoPaired",
+
+class Kind(NamedTuple):
+    """Where a model's class lies (imported when it is asked for, so that no command waits for torch in vain), and what it is."""
+
+    home: str
+    summary: str
+
+
+MODELS: dict[str, Kind] = {
+    "mean": Kind("atac2rna.models.mean:Mean", "the gene's mean over the training samples"),
+    "nearest": Kind("atac2rna.models.nearest:Nearest", "the expression of the training sample most alike"),
+    "gene-activity": Kind(
+        "atac2rna.models.gene_activity:GeneActivity", "accessibility near the gene, weighted by distance"
+    ),
+    "ridge": Kind("atac2rna.models.ridge:Ridge", "a ridge on the window around the TSS, one for all genes"),
+    "kernel": Kind("atac2rna.models.kernel:Kernel", "kernel ridge over samples alike in accessibility"),
+    "joint": Kind(
+        "atac2rna.models.joint.model:Joint", "all genes' evidence reveals the sample; intervals (the default)"
+    ),
+    "joint-paired": Kind("atac2rna.models.joint.model:JointPaired", "joint without a compendium"),
+    "region-mlp": Kind("atac2rna.models.region_mlp:RegionMlp", "the first experiment: a network on bins of one region"),
+    "deep": Kind("atac2rna.models.deep.model:Deep", "an end-to-end network for large atlases"),
+    "deep-paired": Kind("atac2rna.models.deep.model:DeepPaired", "deep without a compendium"),
+    "auto": Kind("atac2rna.models.auto:Auto", "mean, ridge, kernel, joint or deep, by inner cross-validation"),
+    "auto-paired": Kind("atac2rna.models.auto:AutoPaired", "auto without a compendium"),
 }
-"""Where each model's class lies; imported when it is asked for, so that no command waits for torch in vain."""
+"""Kinds of models by name."""
 
 WHOLE_GENOME = ("mean", "nearest", "gene-activity", "ridge", "kernel", "joint")
 """Models that predict all genes; `evaluate` compares these unless told otherwise."""
@@ -51,7 +63,7 @@ def make_model(name: str, settings: Mapping[str, Any] | None = None) -> Model:
     """
     if name not in MODELS:
         raise InputError(f"there is no model {name!r}; {nearest_names(name, [*MODELS])}")
-    module, _, class_name = MODELS[name].partition(":")
+    module, _, class_name = MODELS[name].home.partition(":")
     kind = getattr(import_module(module), class_name)
     try:
         model: Model = kind(kind.Settings(**(settings or {})))
