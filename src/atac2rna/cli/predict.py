@@ -54,6 +54,8 @@ def predict(
     """Parse, predict, print the verdicts."""
     from functools import partial
 
+    from threadpoolctl import threadpool_limits
+
     from atac2rna.cli.console import Console
     from atac2rna.prediction.predictor import PredictionSettings, load_model
     from atac2rna.prediction.result import find_genes
@@ -66,7 +68,8 @@ def predict(
     predictor = load_model(model)
     places = predictor.places_with(annotations)
     rows = find_genes(next(iter(places.values())).genes, gene) if gene else None
-    with console.progress("predict", len(samples)) as advance:
+    # Samples are the parallel work; threads of BLAS that wait for each other would double the time.
+    with threadpool_limits(1), console.progress("predict", len(samples)) as advance:
         each = partial(predictor.predict_each, samples, places, settings, workers=workers, progress=advance)
         told = write(one if rows is None else one.take(rows) for one in each())
     for line in told:
