@@ -3,7 +3,9 @@
 import gzip
 import io
 import json
+import os
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -63,6 +65,13 @@ def test_stdin_and_stdout(trained: Trained, monkeypatch: pytest.MonkeyPatch) -> 
     assert written == expected(trained, "lineage1_1").replace(
         b"# peaks: lineage1_1.narrowPeak.gz", b"# peaks: standard input"
     )
+
+
+def test_a_device_is_written_as_it_is(predict: Cli, trained: Trained) -> None:
+    ended = predict(trained.peaks("lineage1_1"), "-o", os.devnull)
+    assert (ended.code, ended.out) == (0, "")
+    assert "lineage1_1 (sim1): inside" in ended.err
+    assert names() == []
 
 
 def test_several_files_each_their_own(predict: Cli, trained: Trained) -> None:
@@ -322,3 +331,17 @@ def test_help_has_an_example(cli: Cli) -> None:
         "--workers",
     ):
         assert option in said
+
+
+def test_nothing_heavy_is_imported(trained: Trained, tmp_path: Path) -> None:
+    heavy = ("torch", "lightning", "sklearn", "matplotlib", "scipy", "pandas", "anndata", "zarr", "rich")
+    words = ["predict", str(trained.peaks("lineage1_1")), "--with", str(trained.model), "-o", str(tmp_path / "x.tsv")]
+    program = f"""
+import sys
+from atac2rna.cli.main import _exit_code
+code = _exit_code({words!r})
+loaded = [name for name in {heavy!r} if name in sys.modules]
+sys.exit(f"imported to predict: {{loaded}}" if loaded else code)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr

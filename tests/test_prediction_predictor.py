@@ -19,6 +19,7 @@ from atac2rna.formats.annotation import read_annotation
 from atac2rna.formats.peaks import read_peaks
 from atac2rna.genome import GeneTable
 from atac2rna.models.base import training_mean
+from atac2rna.models.registry import make_model
 from atac2rna.models.store import save_model
 from atac2rna.peaks import Peaks
 from atac2rna.prediction.predictor import PredictionSettings, Predictor
@@ -264,6 +265,47 @@ def test_a_model_without_experience_predicts_without_a_verdict(
     assert one.header["verdict"] == "unknown"
     assert one.remarks[0].startswith("This model keeps nothing of its training samples")
     assert Predictions((one,)).to_anndata().obs["verdict"].tolist() == ["unknown"]
+
+
+def test_a_model_without_intervals_says_so(model: Predictor, trained: Trained) -> None:
+    experience = model.trained.experience
+    assert experience is not None
+    kernel = make_model("kernel")
+    kernel.fit(experience.training_set(kernel.representation))
+    one = Predictor(replace(model.trained, model=kernel), name="k").predict(trained.peaks("lineage1_1"))
+    assert np.isfinite(one.log2_tpm).all()
+    assert np.isnan(one.low).all()
+    assert np.isnan(one.high).all()
+    assert one.remarks == ("This model gives no intervals.",)
+
+
+def test_no_peaks_are_told(model: Predictor) -> None:
+    nothing = pl.DataFrame(
+        {"chrom": [], "start": [], "end": []}, schema={"chrom": pl.String, "start": pl.Int64, "end": pl.Int64}
+    )
+    for table in (nothing, pd.DataFrame(nothing.to_dict(as_series=False))):
+        with pytest.raises(InputError, match=r"these are 0 \(of 0 in all\)"):
+            model.predict(table, assembly="sim1")
+        assert np.isfinite(model.predict(table, assembly="sim1", force=True).log2_tpm).all()
+    var = pd.DataFrame({"chrom": ["chr1"], "start": [5], "end": [9]}, index=["p"])
+    adata = anndata.AnnData(X=np.zeros((1, 1)), obs=pd.DataFrame(index=["a"]), var=var)
+    with pytest.raises(InputError, match=r"a: a prediction rests .* these are 0 \(of 0 in all\)"):
+        model.predict(adata, assembly="sim1")
+
+
+def test_the_shipped_model_needs_no_name() -> None:
+    model = atac2rna.load_model()
+    genes = model.trained.tables["hg38"]
+    tss = genes.tss[::2].astype(np.int64)
+    start = np.maximum(tss - 200, 0)
+    table = pl.DataFrame(
+        {"chrom": genes.frame["chrom"][::2], "start": start, "end": start + 400, "signal": start % 97 + 1}
+    )
+    one = model.predict(table)
+    assert one.assembly == "hg38"
+    assert one.to_frame().height == 17_856
+    assert one.header["model"].startswith("atac2rna-human-1 (joint, 21 training samples)")
+    assert ((one.low <= one.log2_tpm) & (one.log2_tpm <= one.high)).all()
 
 
 def test_several_are_found_by_place_and_name(model: Predictor, trained: Trained) -> None:

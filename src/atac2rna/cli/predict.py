@@ -114,6 +114,8 @@ def _writer(output: str, samples: "Sequence[Sample]", console: "Console") -> tup
                 f"standard output takes one sample; got {len(samples)}. Give -o a folder, .parquet or .h5ad."
             )
         return _to_stdout, console.note
+    if single and path.exists() and not (path.is_file() or path.is_dir()):
+        return lambda each: _to_stream(path, each), console.note
     kind = file_kind(path)
     if output.endswith("/") or (kind is None and not single and (path.is_dir() or not path.suffix)):
         return lambda each: _to_folder(path, each), console.say
@@ -138,6 +140,16 @@ def _to_stdout(each: "Iterable[Prediction]") -> list[str]:
     sys.stdout.flush()
     sys.stdout.buffer.write(tsv_bytes(one))
     sys.stdout.buffer.flush()
+    return [*_verdict(one)]
+
+
+def _to_stream(path: Path, each: "Iterable[Prediction]") -> list[str]:
+    """Write to a device or pipe as it is."""
+    from atac2rna.prediction.files import tsv_bytes
+
+    (one,) = each
+    with path.open("wb") as stream:
+        stream.write(tsv_bytes(one))
     return [*_verdict(one)]
 
 

@@ -228,6 +228,8 @@ class Predictor:
                 np.where(here.located, end, np.nan).astype(np.float32)
                 for end in model.bounds(inputs, level=settings.interval)
             )
+        if np.isnan(low).all():
+            remarks.append("This model gives no intervals.")
         domain = self._judge(read, places, here)
         remarks = [*remarks_of(domain), *remarks]
         return Prediction(
