@@ -104,7 +104,7 @@ def test_a_table_of_samples(predict: Cli, trained: Trained) -> None:
     sheet = pl.read_csv(trained.made.atac_only, separator="\t")
     for name, assembly in zip(sheet["sample"], sheet["assembly"], strict=True):
         told = Path("only", f"{name}.tsv").read_text()
-        assert f"# assembly: {assembly} (given)\n" in told
+        assert f"# assembly: {assembly}\n# assembly_source: given\n" in told
         table = pl.read_csv(io.StringIO(told), separator="\t", comment_prefix="#")
         assert table["log2_tpm"].to_list() == rows(one_file(predict, trained.peaks(name)))["log2_tpm"].to_list()
     one, two = (trained.peaks(f"lineage{i}_1") for i in (1, 2))

@@ -135,7 +135,7 @@ def test_the_assembly_is_inferred_or_checked(model: Predictor, trained: Trained)
         path = trained.peaks(sample)
         inferred = model.predict(path)
         assert inferred.assembly == right
-        assert inferred.header["assembly"] == f"{right} (inferred from promoters)"
+        assert (inferred.header["assembly"], inferred.header["assembly_source"]) == (right, "inferred from promoters")
         assert_same(inferred, model.predict(path, assembly=right))
         with pytest.raises(
             InputError, match=rf"{sample}: .*promoters of {wrong} .*Pass --assembly {right}, or --force"

@@ -90,9 +90,10 @@ def find_places(known: Mapping[str, GenePlaces], assembly: str, *, model_genes: 
         return known[assembly]
     found = cached_annotation(assembly) or shipped_gene_table(assembly)
     if found is None:
+        near = nearest_names(assembly, [*known])
         raise InputError(
             f"predictions need to know where the genes lie; there is no gene table of {assembly!r}; "
-            f"{nearest_names(assembly, [*known])} For another assembly pass --annotation {assembly}=FILE (a GTF, GFF3, "
+            f"{near}{'' if near.endswith('?') else '.'} For another assembly pass --annotation {assembly}=FILE (a GTF, GFF3, "
             "BioMart export or gene table)."
         )
     return read_places(model_genes, found, assembly=assembly)

@@ -34,6 +34,7 @@ def sample_header(
     *,
     files: Sequence[tuple[str, str]],
     assembly: str,
+    assembly_source: str,
     genes: str,
     naming: str,
     domain: Domain | None,
@@ -44,7 +45,8 @@ def sample_header(
     Args:
         sample: Name of the sample.
         files: Name and sha256 of each peak file; an empty checksum where the peaks came from memory.
-        assembly: The assembly, and how it is known.
+        assembly: The assembly.
+        assembly_source: How it is known.
         genes: Where the places of the genes come from.
         naming: How the peaks name chromosomes.
         domain: How like the training samples it is; None: unknown.
@@ -55,6 +57,7 @@ def sample_header(
         "peaks": "; ".join(name for name, _ in files),
         "peaks_sha256": "; ".join(sha256 or "none (from memory)" for _, sha256 in files),
         "assembly": assembly,
+        "assembly_source": assembly_source,
         "genes": genes,
         "chromosome_names": naming,
     }

@@ -247,7 +247,8 @@ class Predictor:
                 **sample_header(
                     sample.name,
                     files=read.files,
-                    assembly=f"{here.genes.assembly} ({how})",
+                    assembly=here.genes.assembly,
+                    assembly_source=how,
                     genes=here.source,
                     naming=read.naming,
                     domain=domain,
