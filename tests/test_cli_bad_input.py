@@ -125,7 +125,7 @@ BUILD: dict[str, tuple[Make, str]] = {
         lambda p: p.build(p.samples(rna="nope.tsv")),
         "nope.tsv of sample 'lineage1_1' does not exist",
     ),
-    "assembly without genes": (lambda p: p.build(p.samples(assembly="hg19")), "--annotation hg19=FILE"),
+    "assembly without genes": (lambda p: p.build(p.samples(assembly="mm10")), "--annotation mm10=FILE"),
     "peaks empty": (lambda p: p.with_peaks(""), "bad.bed: is empty"),
     "peaks cut": (lambda p: p.with_peaks(gzip.compress(BED.encode() * 5_000)[:-40], "bad.bed.gz"), "ends early"),
     "peaks of a damaged gzip": (
@@ -195,7 +195,7 @@ CHECK: dict[str, tuple[Make, str]] = {
     "folder of something": (lambda p: ["check", p.sim.folder], "is neither an atlas"),
     "two atlases": (lambda p: ["check", p.atlas, p.atlas], "got 2 paths"),
     "peaks without assembly": (lambda p: ["check", p.sheet["atac"][0]], "Pass --assembly hg38"),
-    "peaks without genes": (lambda p: ["check", p.sheet["atac"][0], "--assembly", "hg38"], "--annotation hg38=FILE"),
+    "peaks without genes": (lambda p: ["check", p.sheet["atac"][0], "--assembly", "mm10"], "--annotation mm10=FILE"),
     "peaks that are none": (
         lambda p: ["check", p.write("b.bed", "a\tb\tc\n"), "--assembly", "sim1", *p.build(p.folder)[4:]],
         "b.bed line 1",

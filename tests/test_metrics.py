@@ -15,6 +15,7 @@ from atac2rna.metrics import (
     cluster_bootstrap,
     delta_r,
     delta_r_block,
+    delta_r_each,
     measured_sd,
     pearson,
     per_gene_r,
@@ -333,3 +334,14 @@ def test_coverage_counts_the_bounds_in_and_missing_values_out() -> None:
     assert metrics.mean_width(t=t, low=low, high=high) == pytest.approx((3 + 1 + 2) / 3)
     assert np.isnan(metrics.coverage(t=t[3:], low=low[3:], high=high[3:]))
     assert np.isnan(metrics.mean_width(t=t[3:], low=low[3:], high=high[3:]))
+
+
+def test_delta_r_each_is_delta_r_of_every_pair() -> None:
+    p, t, m = normal(3, 50), normal(2, 50, seed=1), normal(50, seed=2)
+    p[1] = m
+    t[0, :9] = NAN
+    found = delta_r_each(p=p, t=t, m=m)
+    for i in range(3):
+        for j in range(2):
+            assert found[i, j] == pytest.approx(delta_r(p=p[i], t=t[j], m=m), abs=1e-9)
+    assert (found[1] == 0).all()

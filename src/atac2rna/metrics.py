@@ -54,6 +54,20 @@ def delta_r(*, p: Array, t: Array, m: Array) -> float:
     return 0.0 if _is_flat(predicted[np.isfinite(true)]) else pearson(predicted, true)
 
 
+def delta_r_each(*, p: Array, t: Array, m: Array) -> NDArray[np.float64]:
+    """`delta_r` of every prediction with every truth, shape (predictions, truths).
+
+    Args:
+        p: Shape (predictions, genes).
+        t: Shape (truths, genes).
+        m: Shape (genes,), of all of them.
+    """
+    predicted, true = p - m, t - m
+    correlations = row_correlations(predicted, true)
+    correlations[[_is_flat(row) for row in predicted]] = 0.0
+    return correlations
+
+
 def _is_flat(differences: Array) -> bool:
     """Tell a prediction that is the mean itself; False where nothing was measured, for then there is no prediction."""
     finite = differences[np.isfinite(differences)]

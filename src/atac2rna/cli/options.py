@@ -25,6 +25,12 @@ Settings = Annotated[
     list[str], typer.Option("--set", metavar="KEY=VALUE", help="A setting of the model. Repeat for several.")
 ]
 
+WithModel = Annotated[
+    str | None,
+    typer.Option(
+        "--with", metavar="MODEL", help="A trained model: its directory, or builtin for the one that is shipped."
+    ),
+]
 CompendiumFile = Annotated[
     Path | None,
     typer.Option(

@@ -16,12 +16,14 @@ from atac2rna.cohort import Cohort
 from atac2rna.evaluation.heldout import (
     STRATA,
     Baseline,
+    HeldOut,
     ModelFactory,
     Progress,
     Stratum,
     fit_model,
     make_baseline,
 )
+from atac2rna.evaluation.scoring import stratum_mask
 
 PARTNERS = 3
 CONTROL_METRICS = (
@@ -163,6 +165,32 @@ def _score(
             for i, r in zip(trial.own, metrics.delta_r_block(p, truth), strict=True):
                 found[i][f"delta_r_block_{name}"] = float(r)
     return found
+
+
+def score_wrong(held_out: HeldOut) -> pl.DataFrame:
+    """Score every truth against the predictions for samples of other clusters, where a model was fitted on none of them.
+
+    These are samples of its own dataset, where there are any. As nothing is fitted anew, `delta_r` is what to hold it against.
+
+    Returns:
+        Columns sample, model, stratum, delta_r_wrong: mean over those predictions; NaN without another cluster.
+    """
+    cohort = held_out.cohort
+    samples = [sample for _, sample in held_out.rows]
+    names = np.asarray(held_out.clusters)
+    datasets = np.asarray([cohort.datasets[i] for i in samples])
+    other = names[:, None] != names
+    kin = other & (datasets[:, None] == datasets) & (datasets != "")
+    shown = np.where(kin.any(axis=1, keepdims=True), kin, other)
+    rows = []
+    for (model, p), stratum in product(held_out.predictions.items(), STRATA):
+        for row, (fold, sample) in enumerate(held_out.rows):
+            mask, m = stratum_mask(held_out, fold, stratum), held_out.baselines[fold].mean
+            t = cohort.expression[[sample]][:, mask]
+            found = metrics.delta_r_each(p=p[shown[row]][:, mask], t=t, m=m[mask]) if shown[row].any() else np.empty(0)
+            value = _mean(found.ravel().tolist())
+            rows.append({"sample": cohort.samples[sample], "model": model, "stratum": stratum, "delta_r_wrong": value})
+    return pl.DataFrame(rows)
 
 
 def _mean(values: Sequence[float]) -> float:

@@ -27,7 +27,25 @@ SHOWN_METRICS = (
 )
 """Columns of the printed table; summary.json has the rest."""
 
-_LABELS = ("fold", "sample", "cluster", "group", "dataset", "model", "stratum", "n_genes")
+EXTERNAL_METRICS = (
+    "across_gene_r",
+    "across_gene_r_cal",
+    "delta_r",
+    "delta_r_cal",
+    "skill",
+    "skill_cal",
+    "delta_r_within",
+    "delta_r_block",
+    "delta_r_wrong",
+    "delta_r_null",
+    "per_gene_r",
+)
+"""The same where a trained model is scored on new samples: beside the raw numbers those against the calibrated truth."""
+
+_LABELS = (
+    *("fold", "sample", "cluster", "group", "dataset", "model", "stratum", "n_genes"),
+    *("domain", "novelty", "flag"),
+)
 
 
 def summarise(
@@ -113,7 +131,7 @@ def judge(scores: pl.DataFrame, model: str, *, seed: int = 0) -> dict[str, dict[
     rivals = [name for name in REAL_BASELINES if name in by_model and name != model]
     best = max(rivals, key=lambda name: _mean_skill(by_model[name]), default=None)
     verdict: dict[str, dict[str, Any]] = {}
-    for metric in ("skill", "delta_r", "delta_r_scorer_mean"):
+    for metric in ("skill", "delta_r", "delta_r_scorer_mean", "skill_cal", "delta_r_cal"):
         if metric not in scores.columns:
             continue
         verdict[metric] = {
@@ -143,6 +161,9 @@ def describe_verdict(verdict: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> 
         for key in ("vs_mean", "vs_best"):
             found = metrics_of.get("skill", {}).get(key)
             if found is None or not np.isfinite(found["mean"]):
+                continue
+            if not np.isfinite(found["low"]):
+                parts.append(f"{found['mean']:+.3f} against {found['against']} (one cluster: no interval, no verdict)")
                 continue
             word = "beats" if found["beats"] else "does not beat"
             parts.append(

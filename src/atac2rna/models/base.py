@@ -138,6 +138,21 @@ class IntervalModel(Model, Protocol):
         ...
 
 
+@runtime_checkable
+class ProfileModel(Model, Protocol):
+    """A model that keeps expression profiles, those of a compendium among them.
+
+    Attributes:
+        profiles: log2(TPM + 1), shape (profiles, genes), float32: training samples by name, then the compendium's in the order
+            in which model.json names those used; the training mean where a profile lacks a gene.
+    """
+
+    @property
+    def profiles(self) -> NDArray[np.float32]:
+        """Known expression profiles, training samples first."""
+        ...
+
+
 def training_mean(expression: NDArray[np.float32]) -> NDArray[np.float32]:
     """Mean of each gene over the samples in which it was measured, shape (genes,); NaN where in none."""
     measured = np.isfinite(expression)

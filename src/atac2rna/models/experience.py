@@ -137,8 +137,8 @@ class Experience:
         arrays["activity"] = np.rint(self.activity * _RANKS).astype(np.uint8)
         arrays["expression"] = self.expression.astype(np.float16)
         arrays["peaks"] = np.asarray(self.peaks, dtype=np.float64).reshape(-1, len(PeakStatistics._fields))
-        labels = ("samples", "lineages", "datasets", "checksums")
-        return arrays, {name: json.dumps(getattr(self, name)) for name in labels}
+        labels = {name: getattr(self, name) for name in ("samples", "lineages", "datasets", "checksums")}
+        return arrays, {"labels": json.dumps(labels)}  # one entry: the format keeps no order among several
 
     @classmethod
     def from_state(
@@ -150,7 +150,7 @@ class Experience:
             KeyError: If an array or label is missing.
             ValueError: If one is damaged.
         """
-        told = {name: json.loads(text) for name, text in labels.items()}
+        told = json.loads(labels["labels"])
         return cls(
             samples=tuple(told["samples"]),
             gene_ids=gene_ids,
