@@ -34,10 +34,12 @@ ORDER = (
     "compendium",
     "profile_pool",
     "cohort",
+    "own_samples",
     "plots",
     "prediction",
     "evaluation",
     "training",
+    "fine_tuning",
     "demo",
     "cli",
 )

@@ -89,7 +89,7 @@ def train(
         InputError: If the folder exists, or the atlas is not enough for the model.
     """
     settings = settings or TrainingSettings()
-    _refuse_foreign(folder, overwrite=overwrite)
+    refuse_foreign(folder, overwrite=overwrite)
     with whole_folder(folder) as temporary:
         evaluation, notes = _train_into(temporary, atlas, settings, about, progress)
         trained = load_model(temporary)  # what was written can be read before it takes the place of another
@@ -97,8 +97,12 @@ def train(
     return Training(trained, evaluation, notes)
 
 
-def _refuse_foreign(folder: Path, *, overwrite: bool) -> None:
-    """Refuse a folder that has something in it, unless it is a model that is to be replaced; a damaged one may be."""
+def refuse_foreign(folder: Path, *, overwrite: bool) -> None:
+    """Refuse a folder that has something in it, unless it is a model that is to be replaced; a damaged one may be.
+
+    Raises:
+        InputError: If it does.
+    """
     if folder.is_dir() and not any(folder.iterdir()):
         return
     if folder.exists() and not overwrite:
@@ -266,11 +270,16 @@ def _compendium_card(model: Model, cohort: Cohort, told: Sequence[str]) -> dict[
 
 def _card(cohort: Cohort, settings: TrainingSettings, evaluation: Evaluation | None) -> dict[str, Any]:
     """What model.json says of the training."""
+    return {**describe_cohort(cohort, seed=settings.seed), "cross_validation": _scores_of(settings.model, evaluation)}
+
+
+def describe_cohort(cohort: Cohort, *, seed: int) -> dict[str, Any]:
+    """Say for model.json what a model was fitted on, and with what."""
     records = {name: cohort.atlas.record(name) for name in cohort.samples}
     return {
         "version": __version__,
         "packages": {name: version(name) for name in ("numpy", "torch")},
-        "seed": settings.seed,
+        "seed": seed,
         "n_genes": len(cohort.gene_ids),
         "training_samples": {
             name: {
@@ -281,7 +290,6 @@ def _card(cohort: Cohort, settings: TrainingSettings, evaluation: Evaluation | N
             }
             for name, record in records.items()
         },
-        "cross_validation": _scores_of(settings.model, evaluation),
     }
 
 

@@ -131,6 +131,21 @@ class Experience:
             datasets=self.datasets,
         )
 
+    def joined(self, other: "Experience") -> "Experience":
+        """Add the samples of another model with the same genes; a name that both have gets ` (base)` here."""
+        taken = set(other.samples)
+        return Experience(
+            samples=(*(f"{name} (base)" if name in taken else name for name in self.samples), *other.samples),
+            gene_ids=self.gene_ids,
+            rows=PackedRows.pack(np.concatenate([self.rows.unpack(), other.rows.unpack()])),
+            activity=np.concatenate([self.activity, other.activity]),
+            expression=np.concatenate([self.expression, other.expression]),
+            peaks=(*self.peaks, *other.peaks),
+            lineages=(*self.lineages, *other.lineages),
+            datasets=(*self.datasets, *other.datasets),
+            checksums=(*self.checksums, *other.checksums),
+        )
+
     def state(self) -> tuple[dict[str, NDArray[Any]], dict[str, str]]:
         """Give arrays and labels for a safetensors file; the genes are those of the model."""
         arrays = {f"rows.{name}": array for name, array in self.rows.state().items()}

@@ -34,6 +34,7 @@ MODELS: dict[str, Kind] = {
     "deep-paired": Kind("atac2rna.models.deep.model:DeepPaired", "deep without a compendium"),
     "auto": Kind("atac2rna.models.auto:Auto", "mean, ridge, kernel, joint or deep, by inner cross-validation"),
     "auto-paired": Kind("atac2rna.models.auto:AutoPaired", "auto without a compendium"),
+    "fine-tuned": Kind("atac2rna.models.fine_tuned:FineTuned", "a trained model continued with own samples (--from)"),
 }
 """Kinds of models by name."""
 
