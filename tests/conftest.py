@@ -15,6 +15,7 @@ from atac2rna.cli.main import _exit_code
 from atac2rna.errors import InputError
 from atac2rna.formats.manifest import read_manifest
 from atac2rna.simulate import Simulation, SimulationSettings, simulate
+from atac2rna.training import TrainingSettings, train
 
 # Threads of torch that wait for each other spin, and on a busy machine a network of this size takes twenty times as long.
 # Read when torch is first imported, in this process and in those that tests start.
@@ -61,6 +62,31 @@ def opened(small_atlas: Path) -> Atlas:
     return Atlas(small_atlas)
 
 
+class Trained(NamedTuple):
+    """A model of two assemblies, and the simulated samples that it was trained on."""
+
+    made: Simulation
+    model: Path
+
+    def peaks(self, sample: str) -> Path:
+        """Peak file of a sample; odd ones are of sim1, even ones of sim2."""
+        return self.made.folder / "peaks" / f"{sample}.narrowPeak.gz"
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    """`joint` on twelve samples of six lineages, the first of each in sim1 and the second in sim2; read only."""
+    home = tmp_path_factory.mktemp("trained")
+    settings = SMALL.model_copy(update={"lineages": 6, "assemblies": 2})
+    made = simulate(home / "files", settings)
+    atlas = build_atlas(read_manifest(made.samples), home / "atlas", annotations=made.annotations)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("atac2rna.training._cross_validate", _left_out)
+        patch.setattr("atac2rna.training.draw_training", lambda *_: None)
+        train(atlas, home / "model", TrainingSettings(settings={"members": 2, "epochs": 1}))
+    return Trained(made, home / "model")
+
+
 @pytest.fixture
 def cli(capsys: pytest.CaptureFixture[str]) -> Cli:
     """Run a command by the real entry and give its exit code and what it said."""
@@ -78,7 +104,8 @@ def cli(capsys: pytest.CaptureFixture[str]) -> Cli:
 def _fit_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leave the cross-validation out, where a test looks at the model alone."""
 
-    def refuse(*_: object) -> None:
-        raise InputError("left out")
+    monkeypatch.setattr("atac2rna.training._cross_validate", _left_out)
 
-    monkeypatch.setattr("atac2rna.training._cross_validate", refuse)
+
+def _left_out(*_: object) -> None:
+    raise InputError("left out")

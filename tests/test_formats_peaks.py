@@ -195,7 +195,7 @@ BAD = {
     "commas": (b"chr1,100,200\n", r"line 1: a peak has at least three columns .*divided by tabs"),
     "other genome": (b"contig_7\t1\t2\ncontig_8\t1\t2\n", r"got 'contig_7', 'contig_8' only"),
     "quoted names": (b'"chr1"\t1\t2\n', r"""got '"chr1"' only.*without quotes"""),
-    "mitochondrion only": (b"chrM\t1\t2\n", r"got 'chrM' only"),
+    "mitochondrion only": (b"chrM\t1\t2\n", r"lie on .chrM. only, the mitochondrial genome"),
     "fragments": (FRAGMENTS, r"line 2: column 4 is a cell barcode \('ACGTACGTACGTACGT-1'\).*pseudobulk"),
     "fragments of a merged object": (
         b"chr1\t1\t9\tsample_1#ACGTACGTACGTACGT-1\t2\n",

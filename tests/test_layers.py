@@ -36,6 +36,7 @@ ORDER = (
     "cohort",
     "own_samples",
     "plots",
+    "prediction",
     "evaluation",
     "training",
     "fine_tuning",

@@ -54,4 +54,4 @@ def test_python_runs(demo_folder: Path, monkeypatch: pytest.MonkeyPatch, capsys:
     names: dict[str, object] = {}
     exec(compile(code, str(README), "exec"), names)
     assert "mean" in capsys.readouterr().out
-    assert len(names["log2_tpm"]) == len(names["model"].gene_ids)  # type: ignore[attr-defined, arg-type]
+    assert names["p"].to_frame()["gene_id"].to_list() == list(names["model"].gene_ids)  # type: ignore[attr-defined]

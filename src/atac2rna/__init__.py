@@ -16,7 +16,10 @@ if TYPE_CHECKING:
     from atac2rna.formats.expression import read_expression as read_expression
     from atac2rna.formats.manifest import read_manifest as read_manifest
     from atac2rna.formats.peaks import read_peaks as read_peaks
-    from atac2rna.models.store import load_model as load_model
+    from atac2rna.prediction.predictor import Predictor as Predictor
+    from atac2rna.prediction.predictor import load_model as load_model
+    from atac2rna.prediction.result import Prediction as Prediction
+    from atac2rna.prediction.result import Predictions as Predictions
     from atac2rna.training import TrainingSettings as TrainingSettings
     from atac2rna.training import train as train
 
@@ -25,11 +28,14 @@ __version__ = "0.1.0"
 _HOMES = {
     "Atlas": "atlas",
     "EvaluationSettings": "evaluation.plan",
+    "Prediction": "prediction.result",
+    "Predictions": "prediction.result",
+    "Predictor": "prediction.predictor",
     "TrainingSettings": "training",
     "build_atlas": "building",
     "check_atlas": "checking",
     "evaluate": "evaluation.run",
-    "load_model": "models.store",
+    "load_model": "prediction.predictor",
     "read_annotation": "formats.annotation",
     "read_expression": "formats.expression",
     "read_manifest": "formats.manifest",

@@ -5,7 +5,7 @@ import shutil
 import signal
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from gzip import BadGzipFile
 from hashlib import sha256
@@ -32,7 +32,22 @@ _BINARY_KINDS = {
     b"\x28\xb5\x2f\xfd": "a zstd file",
     b"%PDF": "a PDF document",
     b"PAR1": "a parquet file",
+    b"@HD\t": "a SAM file of reads",
+    b"@SQ\t": "a SAM file of reads",
 }
+
+
+class ForeignFileError(InputError):
+    """A file that holds something other than a table of text.
+
+    Attributes:
+        kind: What it looks like ("a BAM file of reads").
+    """
+
+    def __init__(self, message: str, *, kind: str) -> None:
+        """Take the message and what the file looks like."""
+        super().__init__(message)
+        self.kind = kind
 
 
 def read_text_bytes(path: Path, *, what: str) -> bytes:
@@ -46,10 +61,17 @@ def read_text_bytes(path: Path, *, what: str) -> bytes:
         The decompressed bytes; line ends are as in the file, a UTF-8 byte order mark is dropped.
 
     Raises:
-        InputError: If the file is missing, a directory, empty, truncated, or holds something other than text.
+        InputError: If the file is missing, a directory, empty, truncated, or holds something other than text
+            (`ForeignFileError`).
     """
     with _told(path, what):
         raw = path.read_bytes()
+    return unwrap_text(raw, path, what=what)
+
+
+def unwrap_text(raw: bytes, path: Path, *, what: str) -> bytes:
+    """Decompress what a file held, as `read_text_bytes`, which see; `path` is what errors call it."""
+    with _told(path, what):
         if raw[:2] == _GZIP_MAGIC:
             raw = igzip.decompress(raw)  # type: ignore[no-untyped-call]
     raw = raw.removeprefix(b"\xef\xbb\xbf")
@@ -57,7 +79,22 @@ def read_text_bytes(path: Path, *, what: str) -> bytes:
     return raw
 
 
-def text_lines(path: Path, *, what: str) -> Iterator[bytes]:
+def peek_text(path: Path, *, what: str, size: int = 1 << 16) -> bytes:
+    """Read the beginning of a text file as `read_text_bytes` would, at most `size` bytes of text, however large it is.
+
+    Raises:
+        InputError: As `read_text_bytes`.
+    """
+    with _told(path, what), path.open("rb") as raw:
+        gzipped = raw.peek(2)[:2] == _GZIP_MAGIC
+        stream = igzip.open(raw, "rb") if gzipped else raw  # type: ignore[no-untyped-call]
+        head: bytes = stream.read(size)
+    head = head.removeprefix(b"\xef\xbb\xbf")
+    _refuse_unless_text(path, head, what=what)
+    return head
+
+
+def text_lines(path: Path, *, what: str) -> Generator[bytes]:
     """Stream the lines of a text file in constant memory, decompressing gzip and bgzip by content, not by suffix.
 
     For files that may be larger than memory likes (an annotation of a gigabyte); `read_text_bytes` for the rest.
@@ -110,7 +147,7 @@ def _refuse_unless_text(path: Path, raw: bytes, *, what: str) -> None:
         raise InputError(f"{path}: is empty; {what} is expected there.")
     kind = _not_text(raw)
     if kind is not None:
-        raise InputError(f"{path}: looks like {kind}; {what} is expected there.")
+        raise ForeignFileError(f"{path}: looks like {kind}; {what} is expected there.", kind=kind)
 
 
 def _not_text(raw: bytes) -> str | None:

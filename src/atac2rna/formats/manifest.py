@@ -2,11 +2,12 @@
 
 import os.path
 import re
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
 from atac2rna.errors import InputError, nearest_names
-from atac2rna.files import read_text_bytes
+from atac2rna.files import ForeignFileError, text_lines
 from atac2rna.formats.sheet import read_sheet
 from atac2rna.genome import canonical_assembly
 
@@ -173,7 +174,10 @@ def _refuse_missing(path: Path, entries: list[Entry]) -> None:
 
 def is_manifest(path: Path) -> bool:
     """Tell whether a file begins with the header of a samples.tsv: a first line with a column `sample`."""
-    text = read_text_bytes(path, what="a samples.tsv or peak file")
-    lines = (line for line in text.splitlines() if line.strip() and not line.startswith(b"#"))
-    fields = next(lines, b"").decode("utf-8", "replace").replace(",", "\t").split("\t")
+    try:
+        with closing(text_lines(path, what="a samples.tsv or peak file")) as text:
+            lines = (line for part in text for line in part.splitlines() if line.strip() and not line.startswith(b"#"))
+            fields = next(lines, b"").decode("utf-8-sig", "replace").replace(",", "\t").split("\t")
+    except ForeignFileError:
+        return False
     return "sample" in (field.strip().strip('"') for field in fields)

@@ -16,7 +16,6 @@ Layout = Literal["narrowPeak", "broadPeak", "bed"]
 _HEAD_ROWS = 100
 _COORDINATE_LIMIT = 2**31 - 1
 _SIGNAL_LIMIT = float(np.finfo(np.float32).max)
-_BARCODE = re.compile(r"(?:\w+[#:_])?[ACGT]{8,}(?:[-_][\w-]+)?")
 _RGB = re.compile(r"\d{1,3},\d{1,3},\d{1,3},?")
 _WHOLE = re.compile(r"[+-]?\d+")
 
@@ -67,7 +66,7 @@ def recognise(raw: bytes, path: Path) -> PeakLayout:
     of BED9 and BED12. More than ten are narrowPeak with additions (as IDR writes it) if the first row fits.
 
     Raises:
-        InputError: If there is no row, a row has fewer than three columns, or the rows are fragments.
+        InputError: If there is no row, or one has fewer than three columns.
     """
     head = list(islice(rows(raw), _HEAD_ROWS))
     if not head:
@@ -80,12 +79,6 @@ def recognise(raw: bytes, path: Path) -> PeakLayout:
         raise InputError(
             f"{path} line {head[0][0]}: a peak has at least three columns divided by tabs (chromosome, start, end); "
             f"got {_shown(lines[0])}. Choose a narrowPeak, broadPeak or BED file."
-        )
-    if _are_fragments(table):
-        raise InputError(
-            f"{path} line {head[0][0]}: column 4 is a cell barcode ({table[0][3]!r}), so this is a file of single-cell "
-            f"fragments and not of peaks. Pool the fragments of the cells that make up a sample (pseudobulk), call "
-            f"peaks on them (macs3 callpeak -f BEDPE or -f FRAG) and give the narrowPeak file."
         )
     scored = width >= 5 and any(len(row) < 5 or row[4] != "." for row in table)
     return PeakLayout(_layout(table, width), width, separator, scored, head[0][1])
@@ -115,13 +108,6 @@ def _is_bed9(row: list[str]) -> bool:
 
 def _fits_narrow(row: list[str]) -> bool:
     return row[5] in "+-." and all(_number(row[i]) is not None for i in (4, 6, 7, 8)) and bool(_WHOLE.fullmatch(row[9]))
-
-
-def _are_fragments(table: list[list[str]]) -> bool:
-    return all(
-        len(row) in (4, 5) and _BARCODE.fullmatch(row[3]) is not None and (len(row) == 4 or row[4].isdigit())
-        for row in table
-    )
 
 
 def _number(text: str) -> float | None:

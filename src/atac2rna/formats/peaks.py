@@ -8,7 +8,8 @@ import polars as pl
 from numpy.typing import NDArray
 
 from atac2rna.errors import InputError
-from atac2rna.files import read_text_bytes
+from atac2rna.files import peek_text, read_text_bytes, unwrap_text
+from atac2rna.formats.not_peaks import WHAT, advice_told, refuse_other_tables
 from atac2rna.formats.peak_layout import Layout, PeakLayout, first_fault, recognise, rows
 from atac2rna.genome import canonical_chrom, is_standard_chrom
 from atac2rna.peaks import Peaks, make_peaks
@@ -16,6 +17,7 @@ from atac2rna.peaks import Peaks, make_peaks
 Naming = Literal["ucsc", "ensembl", "refseq", "mixed"]
 
 _SCORE, _SIGNAL, _SUMMIT = 4, 6, 9
+_HEAD = 1 << 16
 
 
 class PeakFile(NamedTuple):
@@ -49,7 +51,21 @@ def read_peaks(path: Path) -> PeakFile:
     Raises:
         InputError: If the file is not a peak file, or a row is wrong; the message names the line.
     """
-    raw = read_text_bytes(path, what="a peak file (narrowPeak, broadPeak or BED)")
+    with advice_told(path):
+        refuse_other_tables(peek_text(path, what=WHAT), path)  # before a file of reads is read whole
+        text = read_text_bytes(path, what=WHAT)
+    return _read_text(text, path)
+
+
+def read_peak_bytes(raw: bytes, path: Path) -> PeakFile:
+    """Read what a peak file held, as `read_peaks`, which see; `path` is what errors call it (standard input)."""
+    with advice_told(path):
+        text = unwrap_text(raw, path, what=WHAT)
+    refuse_other_tables(text[:_HEAD], path)
+    return _read_text(text, path)
+
+
+def _read_text(raw: bytes, path: Path) -> PeakFile:
     if b"\n" not in raw and b"\r" in raw:
         raw = raw.replace(b"\r", b"\n")
     form = recognise(raw, path)
@@ -136,6 +152,11 @@ def _codes(column: pl.Series) -> tuple[list[str], NDArray[np.intp]]:
 
 
 def _require_known(names: list[str], canonical: tuple[str, ...], path: Path) -> None:
+    if set(canonical) == {"chrM"}:
+        raise InputError(
+            f"{path}: peaks lie on the chromosomes of the nucleus; these lie on {names[0]!r} only, the mitochondrial genome. "
+            "Choose the peaks of the whole genome."
+        )
     if not any(is_standard_chrom(name) for name in canonical):
         found = ", ".join(repr(name) for name in names[:5]) + (", ..." if len(names) > 5 else "")
         raise InputError(
