@@ -15,7 +15,7 @@ from atac2rna.evaluation.plan import EvaluationSettings
 from atac2rna.models.store import load_model
 from conftest import SMALL, Cli
 
-NAMES = {MARKER, "data", "atlas.zarr", "model", "evaluation"}
+NAMES = {MARKER, "data", "atlas.zarr", "model", "predictions.tsv", "evaluation"}
 
 
 def make_small(patch: pytest.MonkeyPatch) -> None:
@@ -56,7 +56,7 @@ def _brief(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_everything_is_there(made: tuple[Path, Demo, list[str]]) -> None:
     folder, result, steps = made
     assert {path.name for path in folder.iterdir()} == NAMES
-    assert len(steps) == 4
+    assert len(steps) == 5
     assert result.data == folder / "data"
     assert (folder / "data" / "truth" / "links.tsv").is_file()
     assert load_model(folder / "model").card["kind"] == "joint"
@@ -91,7 +91,7 @@ def test_an_earlier_demo_is_replaced(tmp_path: Path, cli: Cli, monkeypatch: pyte
     assert {path.name for path in (tmp_path / "demo").iterdir()} == NAMES
     assert [path.name for path in tmp_path.iterdir()] == ["demo"]
     progress = [line for line in ended.err.splitlines() if line.startswith("demo: ")]
-    assert [line.split(" (")[0] for line in progress] == [f"demo: {i} of 4" for i in (1, 2, 3, 4)]
+    assert [line.split(" (")[0] for line in progress] == [f"demo: {i} of 5" for i in range(1, 6)]
     assert f"{'atlas:':17}demo/atlas.zarr" in ended.out.splitlines()
 
 

@@ -16,7 +16,7 @@ from atac2rna.evaluation.heldout import HeldOut
 from atac2rna.evaluation.run import Evaluation
 from atac2rna.evaluation.scoring import score_samples
 from atac2rna.evaluation.summary import summarise
-from atac2rna.models.registry import MODELS
+from atac2rna.models.registry import MODELS, Kind
 from conftest import Cli
 from toy_cohort import toy_cohort, with_expression
 from toy_models import column, hold_out
@@ -143,7 +143,7 @@ def test_the_command_writes_table_and_picture_and_says_a_line(
         plots.save_figure(figure, folder / "calibration")
 
     monkeypatch.setattr("atac2rna.evaluation.folder.draw_evaluation", draw_calibration)
-    monkeypatch.setitem(MODELS, "blank", "toy_models:Blank")
+    monkeypatch.setitem(MODELS, "blank", Kind("toy_models:Blank", "nothing"))
     words = ("evaluate", small_atlas, "-o", tmp_path / "e", "--models", "blank", "--holdout", "lineage")
     ended = cli(*words)
     assert ended.code == 0

@@ -35,14 +35,15 @@ def demo_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def blocks(language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```", README.read_text(), flags=re.MULTILINE | re.DOTALL)
+    fenced = re.findall(r"^```(\w*)\n(.*?)^```", README.read_text(), flags=re.MULTILINE | re.DOTALL)
+    return [text for name, text in fenced if name == language]
 
 
 def test_commands_run(demo_folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.chdir(demo_folder)
     make_quick(monkeypatch)
     commands = [line for block in blocks("") for line in block.splitlines() if line.startswith("atac2rna ")]
-    assert [line.split()[1] for line in commands] == ["check", "build", "check", "evaluate", "train"]
+    assert [line.split()[1] for line in commands] == ["check", "build", "check", "evaluate", "train", "predict"]
     for command in commands:
         code = _exit_code(shlex.split(command)[1:])
         assert code in ((0, 1) if "check" in command else (0,)), (command, capsys.readouterr().err)

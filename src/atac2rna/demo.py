@@ -1,4 +1,4 @@
-"""The whole line on simulated samples: simulate, check, build, train, evaluate."""
+"""The whole line on simulated samples: simulate, check, build, train, predict, evaluate."""
 
 import shutil
 from collections.abc import Callable
@@ -13,6 +13,9 @@ from atac2rna.evaluation.folder import evaluate_to_folder
 from atac2rna.evaluation.plan import EvaluationSettings
 from atac2rna.evaluation.run import Evaluation
 from atac2rna.formats.manifest import read_manifest
+from atac2rna.prediction.files import write_prediction
+from atac2rna.prediction.predictor import Predictor
+from atac2rna.prediction.result import Prediction
 from atac2rna.quality.finding import Finding
 from atac2rna.simulate import SimulationSettings, simulate
 from atac2rna.training import Training, train
@@ -29,6 +32,7 @@ class Demo:
         atlas: The atlas.
         findings: What `check` found.
         training: The trained model.
+        prediction: What it says of a sample without RNA, of a lineage that it did not see.
         evaluation: The comparison on held-out lineages.
     """
 
@@ -36,6 +40,7 @@ class Demo:
     atlas: Atlas
     findings: list[Finding]
     training: Training
+    prediction: Prediction
     evaluation: Evaluation
 
 
@@ -84,6 +89,11 @@ def _run_in(folder: Path, *, seed: int, progress: Callable[[str], None]) -> Demo
     atlas = Atlas(folder / "atlas.zarr")
     training = train(atlas, folder / "model")
     progress("trained a model")
+    (*_, unseen) = read_manifest(simulation.atac_only).entries
+    predictor = Predictor(training.trained, name="model")
+    prediction = predictor.predict(unseen.atac[0], assembly=unseen.assembly, sample=unseen.sample)
+    write_prediction(folder / "predictions.tsv", prediction)
+    progress("predicted a sample without RNA")
     evaluation = evaluate_to_folder(atlas, folder / "evaluation", EvaluationSettings(seed=seed))
     progress("evaluated on held-out lineages")
-    return Demo(folder / "data", atlas, findings, training, evaluation)
+    return Demo(folder / "data", atlas, findings, training, prediction, evaluation)

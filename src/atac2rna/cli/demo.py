@@ -9,8 +9,8 @@ from atac2rna.cli.options import Quiet, Seed, Verbose
 
 HELP = """Run the main job on simulated samples.
 
-Simulates peak, expression and annotation files with known truth, builds and checks an atlas, trains a model, and compares
-models on lineages that they never saw. Needs no data.
+Simulates peak, expression and annotation files with known truth, builds and checks an atlas, trains a model, predicts a sample
+of which there are peaks alone, and compares models on lineages that they never saw. Needs no data.
 
 \b
 Example: atac2rna demo -o demo
@@ -29,18 +29,22 @@ def demo(
     from atac2rna.demo import run_demo
 
     console = Console(quiet=quiet, verbose=True if not quiet else verbose)
-    with console.progress("demo", 4) as advance:
+    with console.progress("demo", 5) as advance:
         result = run_demo(output, seed=seed, progress=advance)
     console.say(f"{len(result.atlas.samples)} simulated samples; {count_findings(result.findings)}")
     for note in result.evaluation.notes:
         console.note(note)
     print_tables(console, result.evaluation)
     console.say()
+    if result.prediction.domain is not None:
+        console.say(f"{result.prediction.sample} (peaks alone): {result.prediction.domain.describe()}")
+        console.say()
     for what, place in (
         ("simulated files", output / "data"),
         ("their truth", output / "data" / "truth"),
         ("atlas", output / "atlas.zarr"),
         ("model", output / "model"),
+        ("predictions", output / "predictions.tsv"),
         ("tables", output / "evaluation"),
         ("pictures", output / "evaluation" / "pictures"),
     ):
