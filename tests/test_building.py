@@ -295,8 +295,8 @@ def test_transcripts_are_added_with_the_annotation_of_the_atlas(files: Files) ->
 
 def test_an_assembly_without_gene_table_says_which_option_gives_one(files: Files) -> None:
     files.sample("a")
-    files.sample("b", assembly="GRCh37")
-    with pytest.raises(InputError, match=r"none for hg19. Pass --annotation hg19=FILE with a GTF, GFF3, BioMart"):
+    files.sample("b", assembly="GRCm38")
+    with pytest.raises(InputError, match=r"none for mm10. Pass --annotation mm10=FILE with a GTF, GFF3, BioMart"):
         files.build()
 
 

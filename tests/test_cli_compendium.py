@@ -33,8 +33,8 @@ LOOSE_NOTE = (
 @pytest.fixture(autouse=True)
 def _leaning(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have a model with a prior and its paired variant on the table; draw nothing."""
-    monkeypatch.setitem(registry.MODELS, "leaning", "toy_prior:Leaning")
-    monkeypatch.setitem(registry.MODELS, "leaning-paired", "toy_prior:LeaningPaired")
+    monkeypatch.setitem(registry.MODELS, "leaning", registry.Kind("toy_prior:Leaning", "leans on the prior"))
+    monkeypatch.setitem(registry.MODELS, "leaning-paired", registry.Kind("toy_prior:LeaningPaired", "the same without"))
     monkeypatch.setitem(registry.PAIRED, "leaning", "leaning-paired")
     monkeypatch.setattr(folder, "draw_evaluation", lambda *_: [])
     monkeypatch.setattr(training, "draw_training", lambda *_: None)
