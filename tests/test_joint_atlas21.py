@@ -30,20 +30,20 @@ pytestmark = [
 MODELS = ("kernel", "joint", "joint-paired")
 
 # Mean over the lineage's samples. Lymphoid cells have kin in training and compendium, erythroblasts have none in either;
-# where a lineage is unlike all others, its intervals are too narrow: they hold the truth on average over lineages.
+# where a lineage is unlike all others, its intervals are wider and still too narrow: they hold the truth on average over lineages.
 EXPECTED = {
-    ("lymphoid", "joint"): {"delta_r": 0.808, "skill": 0.650, "coverage_80": 0.922, "coverage_95": 0.984},
-    ("lymphoid", "joint-paired"): {"delta_r": 0.713, "skill": 0.503, "coverage_80": 0.902, "coverage_95": 0.978},
+    ("lymphoid", "joint"): {"delta_r": 0.808, "skill": 0.650, "coverage_80": 0.891, "coverage_95": 0.973},
+    ("lymphoid", "joint-paired"): {"delta_r": 0.713, "skill": 0.503, "coverage_80": 0.873, "coverage_95": 0.966},
     ("lymphoid", "kernel"): {"delta_r": 0.537, "skill": 0.269},
-    ("erythroid", "joint"): {"delta_r": 0.411, "skill": 0.162, "coverage_80": 0.579, "coverage_95": 0.841},
-    ("erythroid", "joint-paired"): {"delta_r": 0.491, "skill": 0.176, "coverage_80": 0.615, "coverage_95": 0.887},
+    ("erythroid", "joint"): {"delta_r": 0.411, "skill": 0.162, "coverage_80": 0.653, "coverage_95": 0.893},
+    ("erythroid", "joint-paired"): {"delta_r": 0.491, "skill": 0.176, "coverage_80": 0.698, "coverage_95": 0.931},
     ("erythroid", "kernel"): {"delta_r": 0.293, "skill": 0.073},
-    ("digestive tissue", "joint"): {"delta_r": 0.568, "skill": 0.300, "coverage_80": 0.604, "coverage_95": 0.829},
+    ("digestive tissue", "joint"): {"delta_r": 0.568, "skill": 0.300, "coverage_80": 0.760, "coverage_95": 0.919},
     ("digestive tissue", "joint-paired"): {
         "delta_r": 0.443,
         "skill": 0.186,
-        "coverage_80": 0.616,
-        "coverage_95": 0.829,
+        "coverage_80": 0.769,
+        "coverage_95": 0.913,
     },
     ("digestive tissue", "kernel"): {"delta_r": 0.353, "skill": 0.109},
 }
