@@ -30,7 +30,7 @@ pytestmark = [
 MODELS = ("kernel", "joint", "joint-paired")
 
 # Mean over the lineage's samples. Lymphoid cells have kin in training and compendium, erythroblasts have none in either;
-# where a lineage is unlike all others, its intervals are wider and still too narrow: they hold the truth on average over lineages.
+# where a lineage is unlike all others, its intervals are wider and still too narrow; on average they hold the truth.
 EXPECTED = {
     ("lymphoid", "joint"): {"delta_r": 0.808, "skill": 0.650, "coverage_80": 0.891, "coverage_95": 0.973},
     ("lymphoid", "joint-paired"): {"delta_r": 0.713, "skill": 0.503, "coverage_80": 0.873, "coverage_95": 0.966},
