@@ -1,5 +1,6 @@
 """Own samples beside a trained model: genes by id, the model's scale, its profiles, and what is refused."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -148,6 +149,20 @@ def test_samples_that_the_model_was_trained_on_are_found_by_their_file(
     own = lay_own_samples(own_atlas_, trained_on(opened, tmp_path / "model"))
     first = opened.paired[:2]
     assert own.seen == {f"{name}-mine": name for name in first}
+
+
+def test_samples_that_the_model_was_trained_on_are_found_by_their_expression(
+    opened: Atlas, own_atlas_: Atlas, tmp_path: Path
+) -> None:
+    """The peak file was written anew, so that its checksum says nothing."""
+    trained = trained_on(opened, tmp_path / "model")
+    ids = trained.gene_ids
+    kept = make_cohort(opened, samples=opened.paired[:8], gene_ids=ids).experience()
+    unnamed = replace(trained, experience=kept, card={**trained.card, "training_samples": {}})
+    assert lay_own_samples(own_atlas_, unnamed).seen == {f"{name}-mine": name for name in opened.paired[:2]}
+    noise = np.random.default_rng(0).normal(size=kept.expression.shape).astype(np.float32)
+    other = replace(unnamed, experience=replace(kept, expression=kept.expression + noise))
+    assert lay_own_samples(own_atlas_, other).seen == {}
 
 
 def test_profiles_of_the_model_come_along_unless_they_are_own_samples(

@@ -135,6 +135,7 @@ def test_the_profiles_are_samples_and_epigenomes(shipped: TrainedModel) -> None:
     assert len(compendium.profiles) == SAMPLES + PROFILES
     assert compendium.profiles[:SAMPLES] == tuple(sorted(kept.samples))
     assert compendium.gene_ids == shipped.gene_ids
+    assert compendium.path == Path(BUILTIN)
     assert np.isfinite(compendium.tpm).all()
     assert (compendium.tpm >= 0).all()
     place = compendium.profiles.index("K562")

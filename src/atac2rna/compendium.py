@@ -73,7 +73,7 @@ def load_compendium(
             raise InputError(
                 f"the built-in compendium brings its own info; got --compendium-info {info}. Leave it out."
             )
-        return profiles_of(load_model(), path=shipped_folder())
+        return replace(profiles_of(load_model(), path=shipped_folder()), path=Path(BUILTIN))
     if info is None and strict_relatives:
         raise InputError(
             "--strict-relatives leaves out profiles that are declared relatives; got no declaration. Add "

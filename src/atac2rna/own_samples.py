@@ -37,7 +37,7 @@ class OwnSamples:
         inputs: Each sample as the model sees it.
         tables: Gene table of each assembly that the model or an own sample has, along the model's genes.
         measured: Genes measured in an own sample, shape (genes,).
-        seen: Own samples that the model was trained on, with the names that they had there.
+        seen: Own samples that the model was trained on, by peaks or expression, with the names that they had there.
         profiles: Expression profiles that the model knows and that are no own sample, shape (profiles, genes); None where it
             has none.
     """
@@ -137,9 +137,8 @@ def lay_own_samples(atlas: Atlas, trained: TrainedModel) -> OwnSamples:
     if profiles is not None:
         same = np.nan_to_num(row_correlations(expression, profiles), nan=0.0).max(axis=0, initial=0) > IDENTICAL_R
         profiles = profiles[~same]
-    return OwnSamples(
-        Cohort(atlas, names, genes, expression, columns), inputs, tables, measured, _seen(atlas, trained), profiles
-    )
+    seen = _seen(atlas, trained, expression)
+    return OwnSamples(Cohort(atlas, names, genes, expression, columns), inputs, tables, measured, seen, profiles)
 
 
 def _tables(atlas: Atlas, trained: TrainedModel, assemblies: Sequence[str]) -> dict[str, GeneTable]:
@@ -180,15 +179,29 @@ def _on_scale_of(
     return expression
 
 
-def _seen(atlas: Atlas, trained: TrainedModel) -> dict[str, str]:
-    """Own samples whose peaks the model was trained on: the same file by its checksum."""
-    known = {
+def _seen(atlas: Atlas, trained: TrainedModel, expression: NDArray[np.float32]) -> dict[str, str]:
+    """Own samples that the model was trained on: the same peak file by its checksum, or the same expression.
+
+    Args:
+        atlas: The own samples.
+        trained: The model.
+        expression: log2(TPM + 1) of the paired samples along the model's genes, shape (samples, genes).
+    """
+    files = {
         checksum: name
         for name, record in trained.card.get("training_samples", {}).items()
         for checksum in record.get("atac", ())
     }
-    files = {name: [source.sha256 for source in atlas.record(name).atac] for name in atlas.paired}
-    return {name: known[found[0]] for name, own in files.items() if (found := [sha for sha in own if sha in known])}
+    kept = trained.experience
+    likeness = None if kept is None else np.nan_to_num(row_correlations(expression, kept.expression), nan=0.0)
+    seen = {}
+    for row, name in enumerate(atlas.paired):
+        same_file = [files[source.sha256] for source in atlas.record(name).atac if source.sha256 in files]
+        if same_file:
+            seen[name] = same_file[0]
+        elif kept is not None and likeness is not None and likeness[row].max(initial=0) > IDENTICAL_R:
+            seen[name] = kept.samples[int(likeness[row].argmax())]
+    return seen
 
 
 def known_profiles(model: Model) -> NDArray[np.float32] | None:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from atac2rna.compendium import Compendium, align_profiles
 from atac2rna.models.base import Prior
+from atac2rna.shipped import BUILTIN
 
 IDENTICAL_R = 0.995
 """Above this Pearson correlation of log2(TPM + 1) over genes a profile is the sample, whatever it is called."""
@@ -179,7 +180,7 @@ def describe_pool(pool: ProfilePool) -> list[str]:
     known = set(pool.samples)
     kin = [*compendium.same_as.values(), *compendium.related.values()]
     strange = dict.fromkeys(name for names in kin for name in names if name not in known)
-    if strange:
+    if strange and compendium.path.name != BUILTIN:  # the built-in one knows the samples of others
         told.append(f"compendium: its info names what is no sample with RNA here: {_shortened([*strange])}")
     if compendium.surplus:
         told.append(f"compendium: its info describes profiles that it lacks: {_shortened(compendium.surplus)}")
