@@ -50,7 +50,10 @@ def test_a_file_becomes_a_table_and_a_verdict(predict: Cli, trained: Trained) ->
     assert verdict.startswith("lineage1_1 (sim1): inside the model's experience (novelty 0.")
     assert "most alike: lineage1_1 1.00, " in verdict
     assert verdict.endswith("the model was trained on this very file (lineage1_1)")
-    assert rest == ["out.tsv: 140 genes"]
+    assert rest[0].startswith(
+        "    750 peaks (528 to 848 in training samples), median width 559 bp (537 to 721), 88.6% of the pro"
+    )
+    assert rest[1:] == ["out.tsv: 140 genes"]
     assert ended.err == "predict: 1 of 1 (predicted lineage1_1)\n"
     assert predict(trained.peaks("lineage1_1"), "-o", "out.tsv", "-q").err == ""
 
@@ -82,7 +85,8 @@ def test_several_files_each_their_own(predict: Cli, trained: Trained) -> None:
         assert ended.code == 0, ended.err
         for name in samples:
             assert (Path(words[1]) / f"{name}.tsv").read_bytes() == expected(trained, name)
-    assert [line.split()[0] for line in ended.out.splitlines()] == [*samples, "other:"]
+    said = [line.split()[0] for line in ended.out.splitlines() if not line.startswith(" ")]
+    assert said == [*samples, "other:"]
     assert predict(*paths[::-1], "-o", "back/").code == 0
     assert (Path("back") / "lineage2_2.tsv").read_bytes() == expected(trained, "lineage2_2")
     ended = predict(*paths, "-o", "all.parquet")
@@ -303,17 +307,19 @@ def test_interruption_leaves_nothing(predict: Cli, trained: Trained, monkeypatch
     assert names() == []
 
 
-def test_many_intervals_are_predicted_with_a_remark(
-    predict: Cli, trained: Trained, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_too_many_intervals_are_refused(predict: Cli, trained: Trained, monkeypatch: pytest.MonkeyPatch) -> None:
     rng = np.random.default_rng(0)
     start = np.sort(rng.integers(0, 2_000_000, 30_000))
     frame = pl.DataFrame({"c": "chr1", "s": start, "e": start + rng.integers(50, 900, start.size)})
     frame.write_csv("reads.bed", separator="\t", include_header=False)
     monkeypatch.setattr("atac2rna.prediction.predictor.MOST_PEAKS", 20_000)
-    ended = predict("reads.bed", "--assembly", "sim1", "-o", "x.tsv")
+    refused = predict("reads.bed", "--assembly", "sim1", "-o", "x.tsv")
+    assert refused.code == 2
+    assert "at most 20,000 peaks; these are 30,000 intervals: reads, fragments or windows" in refused.err
+    assert not Path("x.tsv").exists()
+    ended = predict("reads.bed", "--assembly", "sim1", "-o", "x.tsv", "--force")
     assert ended.code == 0, ended.err
-    assert "30,000 intervals are reads, fragments or windows rather than the peaks of one sample." in ended.out
+    assert "Forced: reads: a sample has at most 20,000 peaks" in ended.out
     assert "reads (sim1): outside the model's experience" in ended.out
 
 

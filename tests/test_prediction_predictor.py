@@ -228,12 +228,14 @@ def test_too_few_peaks_are_refused(model: Predictor, trained: Trained) -> None:
         model.predict(elsewhere, assembly="sim1")
 
 
-def test_millions_of_intervals_are_remarked(
+def test_more_intervals_than_any_sample_has_are_refused(
     model: Predictor, trained: Trained, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("atac2rna.prediction.predictor.MOST_PEAKS", 700)
-    one = model.predict(trained.peaks("lineage1_1"))
-    assert "750 intervals are reads, fragments or windows rather than the peaks of one sample." in one.remarks
+    with pytest.raises(InputError, match=r"at most 700 peaks; these are 750 intervals: reads, fragments or windows"):
+        model.predict(trained.peaks("lineage1_1"))
+    one = model.predict(trained.peaks("lineage1_1"), force=True)
+    assert any(remark.startswith("Forced: lineage1_1: a sample has at most 700 peaks") for remark in one.remarks)
 
 
 def test_the_header_says_what_was_done(model: Predictor, trained: Trained) -> None:

@@ -31,9 +31,6 @@ FEWEST_PEAKS = 1_000
 MOST_PEAKS = 1_000_000
 """More are reads, fragments or windows rather than peaks."""
 
-GENOME_WIDE = 15_000
-"""Genes from which on a gene table counts as the whole genome; on smaller ones fewer peaks are expected."""
-
 
 class Neighbour(NamedTuple):
     """A training sample, and its cosine with the sample judged."""
@@ -52,6 +49,7 @@ class Domain:
         nearest: The training samples most alike, most alike first.
         trained_on: Training samples that have the same peak file.
         statistics: Number, width and share of promoters of the peaks.
+        ranges: Lowest and highest of the same among the training samples; None where the model knows no such numbers.
         promoters: Share of the model's genes with a peak within 1 kb of the TSS, by assembly that the model knows.
         remarks: Sentences: what lies beyond the range of the training samples.
     """
@@ -61,6 +59,7 @@ class Domain:
     nearest: tuple[Neighbour, ...]
     trained_on: tuple[str, ...]
     statistics: PeakStatistics
+    ranges: tuple[PeakStatistics, PeakStatistics] | None
     promoters: dict[str, float]
     remarks: tuple[str, ...]
 
@@ -71,6 +70,18 @@ class Domain:
         if self.trained_on:
             told += f"; the model was trained on this very file ({', '.join(self.trained_on)})"
         return told
+
+    def describe_peaks(self) -> str:
+        """Say how many peaks there are, how wide, and how many promoters they open, against the training samples'."""
+        own = self.statistics
+        if self.ranges is None:
+            return f"{own.number:,} peaks, median width {own.width:,.0f} bp, {own.promoters:.1%} of the promoters open"
+        low, high = self.ranges
+        return (
+            f"{own.number:,} peaks ({low.number:,} to {high.number:,} in training samples), median width {own.width:,.0f} bp "
+            f"({low.width:,.0f} to {high.width:,.0f}), {own.promoters:.1%} of the promoters open ({low.promoters:.1%} to "
+            f"{high.promoters:.1%})"
+        )
 
 
 _VERDICTS: dict[Verdict, str] = {
@@ -148,6 +159,7 @@ def judge(
         nearest=tuple(Neighbour(experience.samples[i], float(similarity[i])) for i in order),
         trained_on=tuple(name for name, sums in known if set(sums) & set(checksums)),
         statistics=statistics,
+        ranges=experience.ranges,
         promoters=promoter_shares(peaks, tables),
         remarks=tuple(remarks),
     )
@@ -158,22 +170,21 @@ def _beyond_range(experience: Experience, found: PeakStatistics) -> tuple[bool, 
 
     Up to half the lowest and twice the highest value counts as within range: samples differ more than two dozen show.
     """
-    known = experience.peaks
-    if not known:
+    if experience.ranges is None:
         return False, []
+    low, high = experience.ranges
     told = (
-        ("peaks", "{:,.0f}", found.number, [one.number for one in known]),
-        ("bp median width of the peaks", "{:,.0f}", found.width, [one.width for one in known]),
+        ("peaks", found.number, low.number, high.number),
+        ("bp median width of the peaks", found.width, low.width, high.width),
     )
     remarks = [
-        f"{form.format(value)} {what}, against {form.format(min(values))} to {form.format(max(values))} in training samples"
-        for what, form, value, values in told
-        if not min(values) / 2 <= value <= 2 * max(values)
+        f"{value:,.0f} {what}, against {least:,.0f} to {most:,.0f} in training samples"
+        for what, value, least, most in told
+        if not least / 2 <= value <= 2 * most
     ]
-    shares = [one.promoters for one in known]
-    if found.promoters < 0.9 * min(shares) or found.promoters > 1.1 * max(shares):
+    if not 0.9 * low.promoters <= found.promoters <= 1.1 * high.promoters:
         remarks.append(
-            f"{found.promoters:.1%} of the promoters are open, against {min(shares):.1%} to {max(shares):.1%} in training "
+            f"{found.promoters:.1%} of the promoters are open, against {low.promoters:.1%} to {high.promoters:.1%} in training "
             "samples"
         )
-    return found.promoters < min(shares) / 2, remarks
+    return found.promoters < low.promoters / 2, remarks

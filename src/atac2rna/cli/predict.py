@@ -45,7 +45,7 @@ def predict(
         list[str], typer.Option("--gene", metavar="NAME|ID", help="Write this gene alone. Repeat for several.")
     ] = [],
     force: Annotated[
-        bool, typer.Option("--force", help="Go on in spite of a wrong assembly or too few peaks.")
+        bool, typer.Option("--force", help="Go on in spite of a wrong assembly, or too few peaks or too many.")
     ] = False,
     workers: Annotated[int, typer.Option(min=1, help="Samples predicted at a time.")] = 2,
     quiet: Quiet = False,
@@ -182,6 +182,7 @@ def _verdict(one: "Prediction") -> Iterator[str]:
     """Say how far to believe the predictions of a sample, and what else is to be known of it."""
     if one.domain is not None:
         yield f"{one.sample} ({one.assembly}): {one.domain.describe()}"
+        yield f"    {one.domain.describe_peaks()}"
     else:
         yield f"{one.sample} ({one.assembly})"
     for remark in one.remarks:

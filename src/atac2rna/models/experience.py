@@ -100,6 +100,14 @@ class Experience:
             values.append(novelty(self.cosines[np.ix_(others, others)], self.cosines[i, others]))
         return np.asarray(values)
 
+    @cached_property
+    def ranges(self) -> tuple[PeakStatistics, PeakStatistics] | None:
+        """Lowest and highest of each statistic of the peaks; None where there are none."""
+        if not self.peaks:
+            return None
+        columns = list(zip(*self.peaks, strict=True))
+        return PeakStatistics(*map(min, columns)), PeakStatistics(*map(max, columns))
+
     def similarity(self, row: NDArray[np.floating]) -> NDArray[np.float64]:
         """Cosine of a sample's `KernelRow` with that of each training sample, shape (samples,)."""
         return self.rows.dot(row)

@@ -72,6 +72,7 @@ def sample_header(
             "n_peaks": str(found.number),
             "median_width": f"{found.width:g}",
             "promoters": ", ".join(f"{name} {share:.1%}" for name, share in domain.promoters.items()),
+            "beside_training": domain.describe_peaks(),
             "trained_on": f"yes: a training sample of the model: {', '.join(domain.trained_on)}"
             if domain.trained_on
             else "no",

@@ -11,7 +11,7 @@ from typing import overload
 import numpy as np
 from numpy.typing import NDArray
 
-from atac2rna.domain import FEWEST_PEAKS, GENOME_WIDE, MOST_PEAKS, Domain, check_assembly, infer_assembly, judge
+from atac2rna.domain import FEWEST_PEAKS, MOST_PEAKS, Domain, check_assembly, infer_assembly, judge
 from atac2rna.errors import InputError
 from atac2rna.genome import GeneTable, canonical_assembly
 from atac2rna.models import store
@@ -32,6 +32,7 @@ from atac2rna.prediction.sources import (
     one_sample,
     read_sample,
 )
+from atac2rna.quality.accessibility import GENOME_WIDE
 
 LEVELS = (0.5, 0.99)
 """Lowest and highest level of an interval."""
@@ -45,7 +46,7 @@ class PredictionSettings:
 
     Attributes:
         interval: Share of the genes that the interval of a gene is to hold, 0.5 to 0.99.
-        force: Go on in spite of a wrong assembly or too few peaks, with a remark.
+        force: Go on in spite of a wrong assembly, too few peaks or too many, with a remark.
     """
 
     interval: float = 0.8
@@ -131,10 +132,10 @@ class Predictor:
             sample: Name of a single sample; None: as its file.
             annotation: Gene table, or file of one, of an assembly that the model does not know; ids as in the model.
             interval: Share of the genes that the interval is to hold, 0.5 to 0.99.
-            force: Go on in spite of an assembly that is clearly wrong, or of too few peaks.
+            force: Go on in spite of an assembly that is clearly wrong, of too few peaks or too many.
 
         Raises:
-            InputError: If the peaks cannot be read, are not of the assembly, or are too few; or the assembly is unknown.
+            InputError: If the peaks cannot be read, are not of the assembly, too few or too many; or the assembly is unknown.
         """
         settings = PredictionSettings(interval, force)
         places = self.places(annotation, assembly=assembly)
@@ -298,13 +299,11 @@ def _checked(name: str, peaks: Peaks, places: Mapping[str, GenePlaces], here: Ge
             f"{absent:,} of {len(here.located):,} genes are not in the gene table of {here.genes.assembly} and are not "
             "predicted."
         )
-    if len(peaks) > MOST_PEAKS:
-        remarks.append(f"{len(peaks):,} intervals are reads, fragments or windows rather than the peaks of one sample.")
     return remarks
 
 
 def _require_peaks(name: str, peaks: Peaks, genes: GeneTable) -> None:
-    """Refuse a sample with too few peaks on the nuclear chromosomes of the genes."""
+    """Refuse a sample with too few peaks on the nuclear chromosomes of the genes, or with more than any sample has."""
     bounds = peaks.chrom_bounds
     found = sum(bounds[c].stop - bounds[c].start for c in genes.chroms if c in bounds and c != "chrM")
     fewest = round(FEWEST_PEAKS * min(1.0, len(genes) / GENOME_WIDE))
@@ -312,6 +311,11 @@ def _require_peaks(name: str, peaks: Peaks, genes: GeneTable) -> None:
         raise InputError(
             f"{name}: a prediction rests on at least {fewest:,} peaks on the chromosomes of the genes; these are {found:,} (of "
             f"{len(peaks):,} in all). Give the peaks of the whole genome, or pass --force."
+        )
+    if len(peaks) > MOST_PEAKS:
+        raise InputError(
+            f"{name}: a sample has at most {MOST_PEAKS:,} peaks; these are {len(peaks):,} intervals: reads, fragments or "
+            "windows rather than peaks. Call peaks on them (macs3 callpeak), or pass --force."
         )
 
 
