@@ -4,7 +4,7 @@ python benchmarks/train_pretrained.py DATA -o src/atac2rna/pretrained [--summary
 
 DATA is the folder that holds atlas21/, annotation/ and expression_compendium/. Equal data and seed give equal files on one
 machine, and predictions equal to 1e-5 where sums are taken in another order (another number of threads). The scores of the
-model card are those of `atac2rna evaluate` by lineage and by dataset, computed here (20 minutes on one core) unless their
+model card are those of `atac2rna evaluate` by lineage and by dataset, computed here (a quarter of an hour on one core) unless their
 summary.json is given.
 """
 
@@ -76,7 +76,7 @@ def main() -> None:
 def card_scores(atlas: Atlas, holdout: str, given: str | None, own: dict[str, Path]) -> dict:
     """Scores of every model on held-out samples, as they stand in summary.json."""
     if given is None:
-        settings = EvaluationSettings(holdout=holdout, models=MODELS, control=False, **own)
+        settings = EvaluationSettings(holdout=holdout, models=MODELS, **own)
         summary = evaluate(atlas, settings, progress=print).summary
     else:
         summary = json.loads(Path(given).read_text())
