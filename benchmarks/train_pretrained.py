@@ -4,8 +4,8 @@ python benchmarks/train_pretrained.py DATA -o src/atac2rna/pretrained [--summary
 
 DATA is the folder that holds atlas21/, annotation/ and expression_compendium/. Equal data and seed give equal files on one
 machine, and predictions equal to 1e-5 where sums are taken in another order (another number of threads). The scores of the
-model card are those of `atac2rna evaluate` by lineage and by dataset, computed here (a quarter of an hour on one core) unless their
-summary.json is given.
+model card are those of `atac2rna evaluate` by lineage and by dataset, computed here (a quarter of an hour on one core) unless
+their summary.json is given.
 """
 
 import argparse
