@@ -1,6 +1,6 @@
 """Do verdict and intervals mean something? Tables over held-out samples, as Markdown.
 
-python benchmarks/domain.py DATA [--holdout lineage,dataset]
+python benchmarks/domain.py DATA [--holdout lineage,dataset] [--picture docs/images/domain.png]
 
 Every sample of atlas21 is judged and predicted by a `joint` model that saw neither it nor its lineage (or dataset), with the
 compendium. Beside that: samples without RNA, a training sample, and intervals drawn at random, against the model of all
@@ -12,14 +12,16 @@ import tempfile
 from functools import partial
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import numpy as np
 import polars as pl
+from matplotlib.figure import Figure
 
 from atac2rna.atlas import Atlas
 from atac2rna.building import build_atlas
 from atac2rna.cohort import Cohort, make_cohort
 from atac2rna.compendium import load_compendium
-from atac2rna.domain import Domain, judge
+from atac2rna.domain import EDGE, OUTSIDE, Domain, judge
 from atac2rna.evaluation.calibration import calibrate
 from atac2rna.evaluation.heldout import HeldOut, cross_validate
 from atac2rna.evaluation.scoring import score_samples
@@ -32,6 +34,7 @@ from atac2rna.models.registry import make_model
 from atac2rna.peaks import Peaks, make_peaks
 
 VERDICTS = ("inside", "edge", "outside")
+COLOURS = {"inside": "#2a7ab9", "edge": "#e69f00", "outside": "#c0392b"}
 MEASURES = ("rmse", "skill", "delta_r", "width_80", "coverage_80", "coverage_95")
 
 
@@ -39,12 +42,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path)
     parser.add_argument("--holdout", default="lineage,dataset")
+    parser.add_argument("--picture", type=Path)
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         cohort = read_cohort(arguments.data, Path(scratch, "atlas.zarr"))
-        for holdout in arguments.holdout.split(","):
-            print_holdout(cohort, holdout)
+        rows = {holdout: print_holdout(cohort, holdout) for holdout in arguments.holdout.split(",")}
         print_others(cohort, arguments.data)
+    if arguments.picture is not None:
+        draw(rows).savefig(arguments.picture, dpi=110)
 
 
 def read_cohort(data: Path, path: Path) -> Cohort:
@@ -59,7 +64,8 @@ def tables(cohort: Cohort) -> dict[str, GeneTable]:
     return {name: cohort.atlas.genes(name, cohort.gene_ids) for name in dict.fromkeys(cohort.columns["assembly"])}
 
 
-def print_holdout(cohort: Cohort, holdout: str) -> None:
+def print_holdout(cohort: Cohort, holdout: str) -> pl.DataFrame:
+    """Print the tables of a hold-out, and give the one with a row a sample."""
     clusters = cohort.columns[holdout]
     folds = make_folds(
         holdout, columns=cohort.columns, gene_chroms=["chr1"] * len(cohort.gene_ids), groups=cohort.groups
@@ -99,6 +105,50 @@ def print_holdout(cohort: Cohort, holdout: str) -> None:
             )
         )
     )
+    return rows
+
+
+def draw(rows: dict[str, pl.DataFrame]) -> Figure:
+    """Error and width of the interval against novelty, a point a held-out sample."""
+    figure, panels = plt.subplots(1, 2, figsize=(9.5, 4.2), layout="constrained")
+    for panel, (column, label) in zip(
+        panels, (("rmse", "root mean squared error"), ("width_80", "mean width of the 80% interval")), strict=True
+    ):
+        for table, marker in zip(rows.values(), "os", strict=False):
+            for verdict, colour in COLOURS.items():
+                own = table.filter(verdict=verdict)
+                filled = colour if marker == "o" else "none"
+                panel.scatter(own["novelty"], own[column], marker=marker, edgecolors=colour, facecolors=filled, s=34)
+            if marker == "o" and column == "rmse":
+                for name, x, y in table.select("sample", "novelty", "rmse").iter_rows():
+                    if x > 0.8 or y > 1.6:  # those that stand apart
+                        short = name.removesuffix("_ENTEx")
+                        panel.annotate(short, (x, y), xytext=(6, 2), textcoords="offset points", size=8)
+        for bound in (EDGE, OUTSIDE):
+            panel.axvline(bound, color="#888888", lw=0.8, ls=":")
+        panel.set(
+            xlabel="novelty to the samples trained on",
+            ylabel=f"{label}, log2(TPM + 1)",
+            xlim=(0.18, 1.02),
+            ylim=(0, None),
+        )
+        panel.spines[["top", "right"]].set_visible(False)
+    handles = [plt.Line2D([], [], ls="", marker="o", color=colour, label=name) for name, colour in COLOURS.items()]
+    shapes = {"lineage": "o", "dataset": "s"}
+    handles += [
+        plt.Line2D(
+            [],
+            [],
+            ls="",
+            marker=shapes[name],
+            color="#555555",
+            mfc="#555555" if name == "lineage" else "none",
+            label=f"held out by {name}",
+        )
+        for name in rows
+    ]
+    figure.legend(handles=handles, loc="outside lower center", ncols=len(handles), frameon=False)
+    return figure
 
 
 def judge_held_out(held_out: HeldOut) -> dict[str, Domain]:
