@@ -312,7 +312,7 @@ def test_too_many_intervals_are_refused(predict: Cli, trained: Trained, monkeypa
     start = np.sort(rng.integers(0, 2_000_000, 30_000))
     frame = pl.DataFrame({"c": "chr1", "s": start, "e": start + rng.integers(50, 900, start.size)})
     frame.write_csv("reads.bed", separator="\t", include_header=False)
-    monkeypatch.setattr("atac2rna.prediction.predictor.MOST_PEAKS", 20_000)
+    monkeypatch.setattr("atac2rna.prediction.admission.MOST_PEAKS", 20_000)
     refused = predict("reads.bed", "--assembly", "sim1", "-o", "x.tsv")
     assert refused.code == 2
     assert "at most 20,000 peaks; these are 30,000 intervals: reads, fragments or windows" in refused.err

@@ -231,11 +231,27 @@ def test_too_few_peaks_are_refused(model: Predictor, trained: Trained) -> None:
 def test_more_intervals_than_any_sample_has_are_refused(
     model: Predictor, trained: Trained, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("atac2rna.prediction.predictor.MOST_PEAKS", 700)
+    monkeypatch.setattr("atac2rna.prediction.admission.MOST_PEAKS", 700)
     with pytest.raises(InputError, match=r"at most 700 peaks; these are 750 intervals: reads, fragments or windows"):
         model.predict(trained.peaks("lineage1_1"))
     one = model.predict(trained.peaks("lineage1_1"), force=True)
     assert any(remark.startswith("Forced: lineage1_1: a sample has at most 700 peaks") for remark in one.remarks)
+
+
+def test_what_the_peaks_do_not_tell_is_remarked(model: Predictor, trained: Trained) -> None:
+    peaks = read_peaks(trained.peaks("lineage1_1")).peaks
+    flat = replace(peaks, signal=np.ones_like(peaks.signal))
+    blunt = replace(peaks, summit=np.full_like(peaks.summit, -1))
+    narrow = replace(blunt, start=blunt.point - 75, end=blunt.point + 75)
+    said = {
+        name: " ".join(model.predict(own, assembly="sim1").remarks)
+        for name, own in {"whole": peaks, "flat": flat, "blunt": blunt, "narrow": narrow}.items()
+    }
+    assert "All peaks are equally strong: only where they lie is read." in said["flat"]
+    assert "No peak has a summit: its middle stands for it." in said["blunt"]
+    for name in ("whole", "narrow"):
+        assert "equally strong" not in said[name]
+        assert "summit" not in said[name]
 
 
 def test_the_header_says_what_was_done(model: Predictor, trained: Trained) -> None:

@@ -23,7 +23,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     help="Predict gene expression (RNA-seq) from open chromatin (ATAC-seq), judged on samples the model never saw.",
-    epilog="Begin with: atac2rna demo -o demo",
+    epilog="Begin with: atac2rna predict my_sample.narrowPeak.gz -o predictions.tsv; without data: atac2rna demo -o demo",
 )
 app.command("demo", help=demo.HELP)(demo.demo)
 app.command("build", help=build.HELP)(build.build)

@@ -22,7 +22,7 @@ samples (samples.tsv with columns sample, atac, assembly). One sample is written
 several as a folder of .tsv, or one .parquet or .h5ad.
 
 \b
-Example: atac2rna predict my_sample.narrowPeak.gz --with model --assembly hg38 -o predictions.tsv
+Example: atac2rna predict my_sample.narrowPeak.gz --assembly hg38 -o predictions.tsv
 """
 
 _STREAMS = ("-", "/dev/stdout")

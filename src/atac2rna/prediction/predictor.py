@@ -11,7 +11,7 @@ from typing import overload
 import numpy as np
 from numpy.typing import NDArray
 
-from atac2rna.domain import FEWEST_PEAKS, MOST_PEAKS, Domain, check_assembly, infer_assembly, judge
+from atac2rna.domain import Domain, infer_assembly, judge
 from atac2rna.errors import InputError
 from atac2rna.genome import GeneTable, canonical_assembly
 from atac2rna.models import store
@@ -19,6 +19,7 @@ from atac2rna.models.base import IntervalModel, training_mean
 from atac2rna.models.card import model_name
 from atac2rna.models.store import TrainedModel
 from atac2rna.peaks import Peaks
+from atac2rna.prediction.admission import admit
 from atac2rna.prediction.gene_places import GenePlaces, find_places, places_of, read_places
 from atac2rna.prediction.header import model_header, remarks_of, sample_header
 from atac2rna.prediction.result import Prediction, Predictions
@@ -32,7 +33,6 @@ from atac2rna.prediction.sources import (
     one_sample,
     read_sample,
 )
-from atac2rna.quality.accessibility import GENOME_WIDE
 
 LEVELS = (0.5, 0.99)
 """Lowest and highest level of an interval."""
@@ -219,7 +219,7 @@ class Predictor:
         read = read_sample(sample)
         said = None if sample.assembly is None else canonical_assembly(sample.assembly)
         here, how = self._place(sample, read.peaks, places, said)
-        remarks = _checked(sample.name, read.peaks, {**places, here.genes.assembly: here}, here, force=settings.force)
+        remarks = admit(sample.name, read.peaks, {**places, here.genes.assembly: here}, here, force=settings.force)
         model = self.trained.model
         inputs = model.representation(read.peaks, here.genes)
         predicted = np.where(here.located, model.predict(inputs), np.nan).astype(np.float32)
@@ -280,43 +280,6 @@ class Predictor:
         tables = {**{name: one.genes for name, one in places.items()}, here.genes.assembly: here.genes}
         sums = [sha256 for _, sha256 in read.files if sha256]
         return judge(self.trained.experience, read.peaks, tables, assembly=here.genes.assembly, checksums=sums)
-
-
-def _checked(name: str, peaks: Peaks, places: Mapping[str, GenePlaces], here: GenePlaces, *, force: bool) -> list[str]:
-    """Refuse peaks that a prediction cannot rest on; with `force` give the reasons as remarks."""
-    tables = {assembly: one.genes for assembly, one in places.items()}
-    remarks = []
-    try:
-        _require_peaks(name, peaks, here.genes)
-        check_assembly(peaks, tables, assembly=here.genes.assembly, name=name)
-    except InputError as fault:
-        if not force:
-            raise
-        remarks.append(f"Forced: {fault}")
-    absent = int((~here.located).sum())
-    if absent:
-        remarks.append(
-            f"{absent:,} of {len(here.located):,} genes are not in the gene table of {here.genes.assembly} and are not "
-            "predicted."
-        )
-    return remarks
-
-
-def _require_peaks(name: str, peaks: Peaks, genes: GeneTable) -> None:
-    """Refuse a sample with too few peaks on the nuclear chromosomes of the genes, or with more than any sample has."""
-    bounds = peaks.chrom_bounds
-    found = sum(bounds[c].stop - bounds[c].start for c in genes.chroms if c in bounds and c != "chrM")
-    fewest = round(FEWEST_PEAKS * min(1.0, len(genes) / GENOME_WIDE))
-    if found < fewest:
-        raise InputError(
-            f"{name}: a prediction rests on at least {fewest:,} peaks on the chromosomes of the genes; these are {found:,} (of "
-            f"{len(peaks):,} in all). Give the peaks of the whole genome, or pass --force."
-        )
-    if len(peaks) > MOST_PEAKS:
-        raise InputError(
-            f"{name}: a sample has at most {MOST_PEAKS:,} peaks; these are {len(peaks):,} intervals: reads, fragments or "
-            "windows rather than peaks. Call peaks on them (macs3 callpeak), or pass --force."
-        )
 
 
 def load_model(path: str | Path | None = None) -> Predictor:
