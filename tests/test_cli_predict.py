@@ -49,7 +49,7 @@ def test_a_file_becomes_a_table_and_a_verdict(predict: Cli, trained: Trained) ->
     verdict, *rest = ended.out.splitlines()
     assert verdict.startswith("lineage1_1 (sim1): inside the model's experience (novelty 0.")
     assert "most alike: lineage1_1 1.00, " in verdict
-    assert verdict.endswith("the model was trained on this very file (lineage1_1)")
+    assert verdict.endswith("the model was trained on this very sample (lineage1_1)")
     assert rest[0].startswith(
         "    750 peaks (528 to 848 in training samples), median width 559 bp (537 to 721), 88.6% of the pro"
     )

@@ -55,7 +55,7 @@ def test_a_training_sample_is_recognised(cohort: Cohort, experience: Experience)
     assert [n.similarity for n in found.nearest] == sorted((n.similarity for n in found.nearest), reverse=True)
     assert found.novelty < EDGE
     assert found.statistics.number == len(peaks)
-    assert "trained on this very file (s4)" in found.describe()
+    assert "trained on this very sample (s4)" in found.describe()
 
 
 def test_random_intervals_are_outside(experience: Experience) -> None:

@@ -1,5 +1,7 @@
 """Held-out scores of planted problems whose answers are known."""
 
+from dataclasses import replace
+
 import numpy as np
 import polars as pl
 import pytest
@@ -118,6 +120,19 @@ def test_blocks_are_the_samples_of_one_dataset_held_out_together(cohort: Cohort,
     p, t = held_out.predictions["kernel"][:3], cohort.expression[:3]
     expected = [np.corrcoef(p[i] - p.mean(axis=0), t[i] - t.mean(axis=0))[0, 1] for i in range(3)]
     np.testing.assert_allclose(column(scores, "kernel", "delta_r_block")[:3], expected, atol=1e-5)
+
+
+def test_a_block_divided_into_parts_of_one_name_is_one_block(cohort: Cohort) -> None:
+    """As where samples share different genes with a trained model, so that each has a mean of its own."""
+    whole = hold_out(cohort, "dataset", "kernel")
+    first, *rest = whole.folds
+    parts = tuple(replace(first, test=(i,)) for i in first.test)
+    rows = tuple((p, i) for p, i in enumerate(first.test)) + tuple((f + len(parts) - 1, i) for f, i in whole.rows if f)
+    baselines = (*[whole.baselines[0]] * len(parts), *whole.baselines[1:])
+    divided = replace(whole, folds=(*parts, *rest), baselines=baselines, rows=rows)
+    expected = column(score_samples(whole), "kernel", "delta_r_block")
+    np.testing.assert_allclose(column(score_samples(divided), "kernel", "delta_r_block"), expected)
+    assert np.isfinite(expected).all()
 
 
 def test_strata_come_from_training_samples_alone() -> None:

@@ -9,7 +9,7 @@ import pytest
 from atac2rna.atlas import Atlas
 from atac2rna.cohort import Cohort
 from atac2rna.models.base import TrainingSet
-from atac2rna.models.experience import Experience, PeakStatistics, make_experience, novelty
+from atac2rna.models.experience import Experience, PeakStatistics, apart, make_experience, novelty
 from atac2rna.models.gene_activity import ActivityRank
 from atac2rna.models.kernel import KernelRow
 from atac2rna.models.registry import make_model
@@ -63,6 +63,7 @@ def test_a_file_gives_back_the_same(experience: Experience) -> None:
     np.testing.assert_array_equal(again.expression, experience.expression)
     np.testing.assert_array_equal(again.activity, experience.activity)
     np.testing.assert_array_equal(again.rows.codes, experience.rows.codes)
+    np.testing.assert_array_equal(again.cosines, experience.cosines)
     for name in ("samples", "gene_ids", "peaks", "lineages", "datasets", "checksums"):
         assert getattr(again, name) == getattr(experience, name)
 
@@ -89,12 +90,17 @@ def test_a_training_sample_is_known_and_others_are_newer(cohort: Cohort, experie
     known = [experience.novelty(cohort.inputs(cohort.samples[i], KernelRow())) for i in range(9)]
     unseen = [experience.novelty(cohort.inputs(cohort.samples[i], KernelRow())) for i in range(9, 12)]
     assert max(known) < 0.1 < min(unseen)
-    held_out = experience.held_out_novelty
-    for i in (0, 4):
-        others = [j for j in range(9) if cohort.lineages[j] != cohort.lineages[i]]
-        rows = np.stack([cohort.inputs(cohort.samples[j], KernelRow()) for j in others])
-        own = cohort.inputs(cohort.samples[i], KernelRow())
-        assert held_out[i] == pytest.approx(novelty(rows @ rows.T, rows @ own), abs=0.01)
+
+
+def test_samples_of_one_name_are_told_apart_however_often() -> None:
+    assert apart(["a", "b"], ["c"]) == ("a", "b")
+    assert apart(["a", "a (base)", "b"], ["a", "b"]) == ("a (base)", "a (base) (base)", "b (base)")
+
+
+def test_joined_twice_no_name_is_lost(experience: Experience) -> None:
+    thrice = experience.joined(experience).joined(experience)
+    assert len(set(thrice.samples)) == len(thrice.samples) == 27
+    np.testing.assert_allclose(thrice.cosines, np.tile(experience.cosines, (3, 3)), atol=1e-3)
 
 
 def test_nothing_of_a_sample_outside_is_kept(cohort: Cohort) -> None:

@@ -11,9 +11,9 @@ from atac2rna.cohort import Cohort
 from atac2rna.errors import InputError
 from atac2rna.evaluation.heldout import fit_model
 from atac2rna.models import fine_tuned
-from atac2rna.models.base import Model, TrainingSet
+from atac2rna.models.base import Model, ProfileModel, TrainingSet
 from atac2rna.models.blend import built_in, fit_weights
-from atac2rna.models.fine_tuned import FineTuned
+from atac2rna.models.fine_tuned import FineTuned, deal_fresh
 from atac2rna.models.registry import make_model
 from atac2rna.models.store import load_model, save_model
 from toy_cohort import toy_cohort, with_expression
@@ -286,3 +286,21 @@ def test_profiles_reach_the_own_model_only_if_its_kind_takes_them(cohort: Cohort
 def test_it_is_made_from_a_trained_model_alone() -> None:
     with pytest.raises(InputError, match=r"continues from a trained model; got none\. Pass --from MODEL"):
         make_model("fine-tuned")
+
+
+def test_only_groups_with_new_samples_are_dealt() -> None:
+    """However many groups the base was trained on, two new ones are held out one after the other."""
+    groups = [*(f"seen{i}" for i in range(7)), "seen0", "a", "a", "b"]
+    fresh = np.array([False] * 7 + [True] * 4)
+    for seed in range(10):
+        folds = [np.flatnonzero(fold).tolist() for fold in deal_fresh(groups, fresh, seed=seed)]
+        assert sorted(folds) == [[0, 7], [8, 9], [10]]
+    assert deal_fresh(["a"], np.array([False]), seed=0) == []
+
+
+def test_profiles_are_those_of_the_base(joint: Model, kernel: Model) -> None:
+    tuned_joint, tuned_kernel = FineTuned.continuing(joint), FineTuned.continuing(kernel)
+    assert isinstance(tuned_joint, ProfileModel)
+    assert not isinstance(tuned_kernel, ProfileModel)
+    assert isinstance(joint, ProfileModel)
+    np.testing.assert_array_equal(tuned_joint.profiles, joint.profiles)

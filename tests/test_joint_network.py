@@ -119,6 +119,13 @@ def test_known_weights_are_found_among_many_units(nested: Nested) -> None:
     np.testing.assert_allclose(stack_weights(many, BUILT_IN), wanted, atol=3e-3)
 
 
+@pytest.mark.parametrize("size", [0.0, 1e-8])
+def test_parts_that_say_nothing_leave_the_built_in_weights(nested: Nested, size: float) -> None:
+    """As with samples of one and the same accessibility: what is left of the parts is rounding."""
+    nothing = PartPredictions(*(np.float32(size) * values for values in nested.parts))
+    np.testing.assert_allclose(stack_weights(nested._replace(parts=nothing), BUILT_IN), BUILT_IN, atol=0.02)
+
+
 # Intervals
 
 

@@ -107,7 +107,7 @@ def test_equal_models_are_equal_files(tmp_path: Path, cohort: Cohort) -> None:
 
 def test_the_card_says_what_it_is(kernel: Path, cohort: Cohort) -> None:
     card = json.loads((kernel / "model.json").read_text(), parse_constant=pytest.fail)
-    assert (card["format"], card["format_version"], card["kind"]) == ("atac2rna-model", 1, "kernel")
+    assert (card["format"], card["format_version"], card["kind"]) == ("atac2rna-model", 2, "kernel")
     assert card["settings"] == fitted(cohort, "kernel").settings.model_dump()  # type: ignore[attr-defined]
     assert card["cross_validation"] == {"skill": None, "n": [1, None]}
     assert card["assemblies"] == {name: table.fingerprint for name, table in tables_of(cohort).items()}
@@ -202,9 +202,9 @@ def test_a_file_that_is_not_as_written_is_refused(kernel: Path, name: str, harm:
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (lambda c: c.update(format_version=2), r"reads model format 1; got 2. Install"),
-        (lambda c: c.update(format_version="new"), r"reads model format 1; got new."),
-        (lambda c: c.pop("format_version"), r"reads model format 1; got None."),
+        (lambda c: c.update(format_version=3), r"reads model format 2; got 3. Install"),
+        (lambda c: c.update(format_version="new"), r"reads model format 2; got new."),
+        (lambda c: c.pop("format_version"), r"reads model format 2; got None."),
         (lambda c: c.update(format="other"), "describes no model of atac2rna"),
         (lambda c: c.pop("format"), "describes no model of atac2rna"),
         (lambda c: c.update(kind="kernl"), r"there is no model 'kernl'; did you mean 'kernel'"),

@@ -165,6 +165,19 @@ def test_samples_that_the_model_was_trained_on_are_found_by_their_expression(
     assert lay_own_samples(own_atlas_, other).seen == {}
 
 
+def test_samples_that_are_a_profile_of_the_model_are_known(opened: Atlas, own_atlas_: Atlas, tmp_path: Path) -> None:
+    """Whoever holds the expression of a sample is not judged by it, wherever it has it from."""
+    trained = trained_on(opened, tmp_path / "model", kind="joint")
+    names = [f"E{i}" for i in range(3)]
+    card = {**trained.card, "training_samples": {}, "compendium": {"used": names}}
+    own = lay_own_samples(own_atlas_, replace(trained, card=card))
+    assert own.seen == {f"{name}-mine": f"profile {i + 1}" for i, name in enumerate(opened.paired[:2])}
+    assert own.repeated == frozenset()
+    assert own.experience().samples == own.cohort.samples
+    everything = {**card, "compendium": {"used": [f"E{i}" for i in range(8)]}}
+    assert set(lay_own_samples(own_atlas_, replace(trained, card=everything)).seen.values()) == {"E0", "E1"}
+
+
 def test_profiles_of_the_model_come_along_unless_they_are_own_samples(
     opened: Atlas, own_atlas_: Atlas, tmp_path: Path
 ) -> None:

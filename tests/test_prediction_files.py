@@ -157,3 +157,14 @@ def test_a_folder_gets_all_samples_or_none(several: Predictions, tmp_path: Path)
     for bad in (tmp_path / "file", tmp_path / "file" / "deep"):
         with pytest.raises(InputError, match="is a file where a folder is"), staged_folder(bad):
             pass
+
+
+def test_a_folder_in_the_way_replaces_nothing(several: Predictions, tmp_path: Path) -> None:
+    folder = tmp_path / "out"
+    (folder / f"{several[1].sample}.tsv").mkdir(parents=True)
+    old = folder / f"{several[0].sample}.tsv"
+    old.write_text("old")
+    with pytest.raises(InputError, match="is a folder where a file is to be written"), staged_folder(folder) as write:
+        [write(one) for one in several]
+    assert old.read_text() == "old"
+    assert sorted(path.name for path in folder.iterdir()) == sorted(f"{one.sample}.tsv" for one in several[:2])

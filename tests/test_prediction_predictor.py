@@ -1,9 +1,12 @@
 """One sample at a time: the same whatever it came in and whatever is predicted beside it."""
 
+import gzip
 import io
 import json
+import os
 import shutil
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -238,6 +241,27 @@ def test_more_intervals_than_any_sample_has_are_refused(
     assert any(remark.startswith("Forced: lineage1_1: a sample has at most 700 peaks") for remark in one.remarks)
 
 
+def test_a_pipe_is_read_once_and_whole(model: Predictor, trained: Trained, tmp_path: Path) -> None:
+    path = trained.peaks("lineage1_1")
+    pipe = tmp_path / "lineage1_1"
+    os.mkfifo(pipe)
+    with ThreadPoolExecutor(1) as pool:
+        written = pool.submit(pipe.write_bytes, path.read_bytes())
+        through = model.predict(pipe, assembly="sim1")
+        written.result()
+    whole = model.predict(path, assembly="sim1")
+    assert_same(through, whole)
+    assert through.header["peaks_sha256"] == whole.header["peaks_sha256"]
+
+
+def test_a_training_sample_is_known_in_another_file(model: Predictor, trained: Trained, tmp_path: Path) -> None:
+    path = tmp_path / "other.narrowPeak"
+    path.write_bytes(gzip.decompress(trained.peaks("lineage1_1").read_bytes()) + b"\n")
+    found = model.predict(path, assembly="sim1").domain
+    assert found is not None
+    assert found.trained_on == ("lineage1_1",)
+
+
 def test_what_the_peaks_do_not_tell_is_remarked(model: Predictor, trained: Trained) -> None:
     peaks = read_peaks(trained.peaks("lineage1_1")).peaks
     flat = replace(peaks, signal=np.ones_like(peaks.signal))
@@ -383,7 +407,7 @@ MODELS = {
     "no genes": (lambda m: (m / "genes.tsv.gz").unlink(), r"genes.tsv.gz: a file of the model is missing"),
     "no experience": (lambda m: (m / "experience.safetensors").unlink(), r"experience.safetensors: a file .* is missing"),
     "tampered": (lambda m: tamper(m / "weights.safetensors"), r"weights.safetensors: differs from what model.json says"),
-    "newer": (lambda m: newer(m / "model.json"), r"reads model format 1; got 2\. Install the atac2rna that wrote it"),
+    "newer": (lambda m: newer(m / "model.json"), r"reads model format 2; got 3\. Install the atac2rna that wrote it"),
     "no model": (lambda m: (m / "model.json").unlink(), r"is no model directory"),
 }  # fmt: skip
 

@@ -209,3 +209,18 @@ def test_samples_have_names_and_content_of_their_own(file: Path, tmp_path: Path)
         one_sample(3)  # type: ignore[arg-type]
     assert [one.name for one in many_samples([file, frame_of(read_peaks(file).peaks)])] == ["liver_1", "sample2"]
     assert Sample("x", (file, frame_of(read_peaks(file).peaks))).paths == (file,)
+
+
+def test_a_wrong_peak_of_an_anndata_is_named_by_its_row_of_var(file: Path) -> None:
+    adata = matrix(file)
+    adata.var["end"] = adata.var["end"].to_numpy().copy()
+    adata.var.iloc[4, adata.var.columns.get_loc("end")] = 0
+    with pytest.raises(InputError, match=r"row 4: a peak has 0 <= start < end"):
+        read_sample(many_samples(adata)[1])
+
+
+def test_a_sample_of_an_anndata_has_a_name_fit_for_a_file(file: Path) -> None:
+    adata = matrix(file)
+    adata.obs_names = ["../b", *adata.obs_names[1:]]
+    with pytest.raises(InputError, match=r"\.\./b"):
+        many_samples(adata)

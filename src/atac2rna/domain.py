@@ -25,6 +25,9 @@ OUTSIDE = 1 / 2
 """Novelty above which it is outside: no training sample is of its kind."""
 
 NEIGHBOURS = 3
+
+SAME_PEAKS = 0.999
+"""Cosine of accessibility around genes beyond which two samples have the same peaks in different files."""
 FEWEST_PEAKS = 1_000
 """Peaks near genes that a sample has at least, on a gene table of a whole genome; a tenth of what a poor experiment gives."""
 
@@ -47,7 +50,7 @@ class Domain:
         verdict: See `Verdict`.
         novelty: Share of the accessibility pattern that no mixture of training samples explains, 0 to 1.
         nearest: The training samples most alike, most alike first.
-        trained_on: Training samples that have the same peak file.
+        trained_on: Training samples that have the same peaks, in the same file or another.
         statistics: Number, width and share of promoters of the peaks.
         ranges: Lowest and highest of the same among the training samples; None where the model knows no such numbers.
         promoters: Share of the model's genes with a peak within 1 kb of the TSS, by assembly that the model knows.
@@ -68,7 +71,7 @@ class Domain:
         kin = ", ".join(f"{name} {similarity:.2f}" for name, similarity in self.nearest)
         told = f"{_VERDICTS[self.verdict]} (novelty {self.novelty:.2f}; most alike: {kin})"
         if self.trained_on:
-            told += f"; the model was trained on this very file ({', '.join(self.trained_on)})"
+            told += f"; the model was trained on this very sample ({', '.join(self.trained_on)})"
         return told
 
     def describe_peaks(self) -> str:
@@ -152,12 +155,12 @@ def judge(
     strange, remarks = _beyond_range(experience, statistics)
     value = experience.novelty(row)
     verdict: Verdict = "outside" if value > OUTSIDE or strange else "edge" if value > EDGE or remarks else "inside"
-    known = zip(experience.samples, experience.checksums, strict=True)
+    known = zip(experience.samples, experience.checksums, similarity, strict=True)
     return Domain(
         verdict=verdict,
         novelty=value,
         nearest=tuple(Neighbour(experience.samples[i], float(similarity[i])) for i in order),
-        trained_on=tuple(name for name, sums in known if set(sums) & set(checksums)),
+        trained_on=tuple(name for name, sums, r in known if set(sums) & set(checksums) or r > SAME_PEAKS),
         statistics=statistics,
         ranges=experience.ranges,
         promoters=promoter_shares(peaks, tables),

@@ -19,15 +19,11 @@ from atac2rna.evaluation.summary import summarise
 from atac2rna.files import whole_folder
 from atac2rna.folds import Fold
 from atac2rna.models.base import Bounds, Model, TrainingSet
-from atac2rna.models.experience import Experience
-from atac2rna.models.fine_tuned import NAME, Choice, FineTuned
-from atac2rna.models.inner_groups import deal_folds
+from atac2rna.models.experience import Experience, apart
+from atac2rna.models.fine_tuned import NAME, Choice, FineTuned, deal_fresh
 from atac2rna.models.store import TrainedModel, load_model, save_model
 from atac2rna.own_samples import OwnSamples
 from atac2rna.training import Training, describe_cohort, refuse_foreign
-
-FOLDS = 5
-"""Outer folds, at most; each holds out whole groups."""
 
 FEWEST_GROUPS = 3
 """Groups from which the fine-tuned model is cross-validated: a fit without one of them still has two to hold out."""
@@ -48,9 +44,9 @@ def open_base(name: Path) -> TrainedModel:
     return trained
 
 
-def count_steps(own: OwnSamples) -> int:
+def count_steps(own: OwnSamples, *, seed: int = 0) -> int:
     """Count the steps that `fine_tune` will tell its progress of."""
-    return 2 + len(_outer_folds(own, seed=0))
+    return 2 + len(_outer_folds(own, seed=seed))
 
 
 def fine_tune(
@@ -110,7 +106,7 @@ _NOT_VALIDATED = (
 
 def _experience(own: OwnSamples, base: TrainedModel) -> Experience | None:
     """Join what the base keeps of its training samples and the own ones; None where it keeps nothing."""
-    if base.experience is None or len(own.seen) == len(own.cohort.samples):
+    if base.experience is None or len(own.repeated) == len(own.cohort.samples):
         return base.experience
     return base.experience.joined(own.experience())
 
@@ -122,11 +118,10 @@ def _outer_folds(own: OwnSamples, *, seed: int) -> list[Fold]:
     if len(np.unique(groups[fresh])) < FEWEST_GROUPS:
         return []
     folds = []
-    for held_out in deal_folds(groups, count=FOLDS, seed=seed):
+    for held_out in deal_fresh(own.groups, fresh, seed=seed):
         test, train = np.flatnonzero(held_out & fresh), np.flatnonzero(~held_out)
-        if test.size:
-            name = ",".join(dict.fromkeys(groups[test].tolist()))
-            folds.append(Fold(name, name, tuple(train.tolist()), tuple(test.tolist())))
+        name = ",".join(dict.fromkeys(groups[test].tolist()))
+        folds.append(Fold(name, name, tuple(train.tolist()), tuple(test.tolist())))
     return folds
 
 
@@ -232,8 +227,8 @@ def _card(own: OwnSamples, base: TrainedModel, choice: Choice, *, seed: int, not
     """What model.json says of the training; samples of the base stand beside the own ones."""
     told = describe_cohort(own.cohort, seed=seed)
     before = base.card.get("training_samples", {})
-    fresh = {name: record for name, record in told["training_samples"].items() if name not in own.seen}
-    renamed = {f"{name} (base)" if name in fresh else name: record for name, record in before.items()}
+    fresh = {name: record for name, record in told["training_samples"].items() if name not in own.repeated}
+    renamed = dict(zip(apart([*before], [*fresh]), before.values(), strict=True))
     return {
         **told,
         "training_samples": {**fresh, **renamed},

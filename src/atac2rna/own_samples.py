@@ -37,7 +37,9 @@ class OwnSamples:
         inputs: Each sample as the model sees it.
         tables: Gene table of each assembly that the model or an own sample has, along the model's genes.
         measured: Genes measured in an own sample, shape (genes,).
-        seen: Own samples that the model was trained on, by peaks or expression, with the names that they had there.
+        seen: Own samples that the model was trained on, by peaks or expression, or whose expression is a profile that it
+            knows, with the names that they had there.
+        repeated: Those of them whose peak files it was trained on.
         profiles: Expression profiles that the model knows and that are no own sample, shape (profiles, genes); None where it
             has none.
     """
@@ -47,6 +49,7 @@ class OwnSamples:
     tables: dict[str, GeneTable]
     measured: NDArray[np.bool_]
     seen: dict[str, str]
+    repeated: frozenset[str]
     profiles: NDArray[np.float32] | None
 
     @property
@@ -77,8 +80,8 @@ class OwnSamples:
         )
 
     def experience(self) -> Experience:
-        """Give what the fine-tuned model keeps of the samples that its base was not trained on."""
-        fresh = [i for i, name in enumerate(self.cohort.samples) if name not in self.seen]
+        """Give what the fine-tuned model keeps of the samples whose peak files its base was not trained on."""
+        fresh = [i for i, name in enumerate(self.cohort.samples) if name not in self.repeated]
         atlas, names = self.cohort.atlas, [self.cohort.samples[i] for i in fresh]
         records = [atlas.record(name) for name in names]
         peaks = [atlas.peaks(name) for name in names]
@@ -133,12 +136,18 @@ def lay_own_samples(atlas: Atlas, trained: TrainedModel) -> OwnSamples:
         for name, assembly in zip(names, columns["assembly"], strict=True)
     )
     expression = _on_scale_of(model, inputs, raw, atlas, names)
+    repeated = _repeated(atlas, trained)
+    seen: dict[str, str] = {}
     profiles = known_profiles(model)
+    kept = trained.experience
+    if kept is not None:
+        seen |= _same_expression(names, expression, kept.expression, kept.samples)
     if profiles is not None:
-        same = np.nan_to_num(row_correlations(expression, profiles), nan=0.0).max(axis=0, initial=0) > IDENTICAL_R
-        profiles = profiles[~same]
-    seen = _seen(atlas, trained, expression)
-    return OwnSamples(Cohort(atlas, names, genes, expression, columns), inputs, tables, measured, seen, profiles)
+        seen = _same_expression(names, expression, profiles, _profile_names(trained, len(profiles))) | seen
+        profiles = profiles[~_alike(expression, profiles).any(axis=0)]
+    seen = {name: (seen | repeated)[name] for name in names if name in seen or name in repeated}
+    cohort = Cohort(atlas, names, genes, expression, columns)
+    return OwnSamples(cohort, inputs, tables, measured, seen, frozenset(repeated), profiles)
 
 
 def _tables(atlas: Atlas, trained: TrainedModel, assemblies: Sequence[str]) -> dict[str, GeneTable]:
@@ -179,29 +188,35 @@ def _on_scale_of(
     return expression
 
 
-def _seen(atlas: Atlas, trained: TrainedModel, expression: NDArray[np.float32]) -> dict[str, str]:
-    """Own samples that the model was trained on: the same peak file by its checksum, or the same expression.
-
-    Args:
-        atlas: The own samples.
-        trained: The model.
-        expression: log2(TPM + 1) of the paired samples along the model's genes, shape (samples, genes).
-    """
+def _repeated(atlas: Atlas, trained: TrainedModel) -> dict[str, str]:
+    """Own samples with a peak file that the model was trained on, and the names that they had there."""
     files = {
         checksum: name
         for name, record in trained.card.get("training_samples", {}).items()
         for checksum in record.get("atac", ())
     }
-    kept = trained.experience
-    likeness = None if kept is None else np.nan_to_num(row_correlations(expression, kept.expression), nan=0.0)
-    seen = {}
-    for row, name in enumerate(atlas.paired):
-        same_file = [files[source.sha256] for source in atlas.record(name).atac if source.sha256 in files]
-        if same_file:
-            seen[name] = same_file[0]
-        elif kept is not None and likeness is not None and likeness[row].max(initial=0) > IDENTICAL_R:
-            seen[name] = kept.samples[int(likeness[row].argmax())]
-    return seen
+    own = {name: [source.sha256 for source in atlas.record(name).atac] for name in atlas.paired}
+    return {name: files[known[0]] for name, sums in own.items() if (known := [sha for sha in sums if sha in files])}
+
+
+def _alike(expression: NDArray[np.float32], known: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Tell own samples from known profiles: True where they are one, shape (samples, profiles)."""
+    alike: NDArray[np.bool_] = np.nan_to_num(row_correlations(expression, known), nan=0.0) > IDENTICAL_R
+    return alike
+
+
+def _same_expression(
+    names: Sequence[str], expression: NDArray[np.float32], known: NDArray[np.float32], labels: Sequence[str]
+) -> dict[str, str]:
+    """Own samples whose expression is known, and under which label."""
+    alike = _alike(expression, known)
+    return {name: labels[int(row.argmax())] for name, row in zip(names, alike, strict=True) if row.any()}
+
+
+def _profile_names(trained: TrainedModel, count: int) -> list[str]:
+    """Names of the profiles that a model holds; those of its compendium come last."""
+    named = list((trained.card.get("compendium") or {}).get("used", ()))
+    return [*(f"profile {i + 1}" for i in range(count - len(named))), *named][-count:]
 
 
 def known_profiles(model: Model) -> NDArray[np.float32] | None:

@@ -79,13 +79,14 @@ def predict(
 def _samples(inputs: Sequence[str], *, assembly: str | None, replicates: bool, name: str | None) -> "list[Sample]":
     """Name the samples, and make sure that each is there once."""
     from atac2rna.formats.manifest import is_manifest, read_manifest
-    from atac2rna.prediction.sources import STDIN, many_samples, one_sample, require_distinct, samples_of
+    from atac2rna.prediction.sources import STDIN, is_stream, many_samples, one_sample, require_distinct, samples_of
 
-    if len(inputs) == 1 and inputs[0] != STDIN and is_manifest(Path(inputs[0]).expanduser()):
+    single = None if len(inputs) != 1 or inputs[0] == STDIN else Path(inputs[0]).expanduser()
+    if single is not None and not is_stream(single) and is_manifest(single):
         if assembly is not None or replicates or name is not None:
             given = "--assembly" if assembly is not None else "--replicates" if replicates else "--sample"
             raise InputError(f"{inputs[0]}: is a table of samples and says that itself; leave {given} out.")
-        return samples_of(read_manifest(Path(inputs[0]).expanduser()))
+        return samples_of(read_manifest(single))
     if name is not None and len(inputs) > 1 and not replicates:
         raise InputError(
             f"--sample names a single sample; got {len(inputs)} files. Pass --replicates if they are replicates of one "

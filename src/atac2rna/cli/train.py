@@ -103,7 +103,7 @@ def _continue(atlas: "Atlas", base: Path, output: Path, console: "Console", *, s
 
     trained = fine_tuning.open_base(base)
     own = lay_own_samples(atlas, trained)
-    with console.progress("fine-tune", fine_tuning.count_steps(own)) as advance:
+    with console.progress("fine-tune", fine_tuning.count_steps(own, seed=seed)) as advance:
         result = fine_tuning.fine_tune(own, trained, output, seed=seed, overwrite=overwrite, progress=advance)
     samples = len(own.cohort.samples)
     _tell(console, result, f"{output}: {result.trained.model.name} from {base}", samples)

@@ -87,7 +87,8 @@ def _score_intervals(held_out: HeldOut, model: str, row: int, t: NDArray[np.floa
 def score_blocks(held_out: HeldOut, predictions: NDArray[np.float32], stratum: Stratum) -> NDArray[np.float64]:
     """`delta_r_block` of every row: what is predicted and true beyond the mean of the block held out with it.
 
-    A block is the samples of one dataset in the test set of one fold; below 3 samples it has no score (NaN).
+    A block is the samples of one dataset in the test set of one fold, or of the parts of one name that a fold is divided into;
+    below 3 samples it has no score (NaN).
 
     Args:
         held_out: Folds and truth.
@@ -95,13 +96,14 @@ def score_blocks(held_out: HeldOut, predictions: NDArray[np.float32], stratum: S
         stratum: Genes to score over.
     """
     scores = np.full(len(held_out.rows), np.nan)
-    blocks: dict[tuple[int, str], list[int]] = {}
+    blocks: dict[tuple[str, str], list[int]] = {}
     for row, (fold, sample) in enumerate(held_out.rows):
         dataset = held_out.cohort.datasets[sample]
         if dataset:
-            blocks.setdefault((fold, dataset), []).append(row)
-    for (fold, _), members in blocks.items():
-        mask = stratum_mask(held_out, fold, stratum)
+            blocks.setdefault((held_out.folds[fold].name, dataset), []).append(row)
+    for members in blocks.values():
+        masks = [stratum_mask(held_out, fold, stratum) for fold in {held_out.rows[row][0] for row in members}]
+        mask = np.logical_and.reduce(masks)
         truth = held_out.cohort.expression[[held_out.rows[row][1] for row in members]]
         scores[members] = metrics.delta_r_block(predictions[members][:, mask], truth[:, mask])
     return scores

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from atac2rna import metrics
 from atac2rna.atlas import SampleData, SampleRecord, tpm_on_axis
-from atac2rna.domain import Domain, infer_assembly, judge, promoter_shares
+from atac2rna.domain import SAME_PEAKS, Domain, infer_assembly, judge, promoter_shares
 from atac2rna.errors import InputError
 from atac2rna.evaluation.rescaling import to_million
 from atac2rna.genome import GeneTable
@@ -19,9 +19,6 @@ from atac2rna.quality.duplicates import TOO_ALIKE
 
 FEWEST_MEASURED = 0.5
 """Share of the model's genes that are measured in a sample at least."""
-
-SAME_PEAKS = 0.999
-"""Cosine of accessibility around genes beyond which two samples have the same peaks in different files."""
 
 
 def experience_of(trained: TrainedModel) -> Experience:

@@ -67,6 +67,7 @@ class Experience:
         samples: Names, in the order of the arrays.
         gene_ids: Genes, in the order of the model's predictions.
         rows: `KernelRow` of each sample, unit norm.
+        cosines: Cosine of every two of them, shape (samples, samples), float64.
         activity: `ActivityRank` of each sample, shape (samples, genes), float32, rounded to 255 ranks.
         expression: log2(TPM + 1), shape (samples, genes), float32 rounded to float16; NaN where not measured.
         peaks: Number, width and share of promoters of each sample.
@@ -78,27 +79,13 @@ class Experience:
     samples: tuple[str, ...]
     gene_ids: tuple[str, ...]
     rows: PackedRows
+    cosines: NDArray[np.float64]
     activity: NDArray[np.float32]
     expression: NDArray[np.float32]
     peaks: tuple[PeakStatistics, ...]
     lineages: tuple[str, ...]
     datasets: tuple[str, ...]
     checksums: tuple[tuple[str, ...], ...]
-
-    @cached_property
-    def cosines(self) -> NDArray[np.float64]:
-        """Cosine of every two training samples, shape (samples, samples)."""
-        return self.rows.dot_each()
-
-    @cached_property
-    def held_out_novelty(self) -> NDArray[np.float64]:
-        """Novelty of each training sample to those of other lineages, shape (samples,)."""
-        lineages = np.asarray(self.lineages)
-        values = []
-        for i, own in enumerate(self.lineages):
-            others = np.flatnonzero(lineages != own)
-            values.append(novelty(self.cosines[np.ix_(others, others)], self.cosines[i, others]))
-        return np.asarray(values)
 
     @cached_property
     def ranges(self) -> tuple[PeakStatistics, PeakStatistics] | None:
@@ -140,12 +127,13 @@ class Experience:
         )
 
     def joined(self, other: "Experience") -> "Experience":
-        """Add the samples of another model with the same genes; a name that both have gets ` (base)` here."""
-        taken = set(other.samples)
+        """Add the samples of another model with the same genes; names that both have are told `apart`."""
+        rows = PackedRows.pack(np.concatenate([self.rows.unpack(), other.rows.unpack()]))
         return Experience(
-            samples=(*(f"{name} (base)" if name in taken else name for name in self.samples), *other.samples),
+            samples=(*apart(self.samples, other.samples), *other.samples),
             gene_ids=self.gene_ids,
-            rows=PackedRows.pack(np.concatenate([self.rows.unpack(), other.rows.unpack()])),
+            rows=rows,
+            cosines=rows.dot_each(),
             activity=np.concatenate([self.activity, other.activity]),
             expression=np.concatenate([self.expression, other.expression]),
             peaks=(*self.peaks, *other.peaks),
@@ -157,6 +145,7 @@ class Experience:
     def state(self) -> tuple[dict[str, NDArray[Any]], dict[str, str]]:
         """Give arrays and labels for a safetensors file; the genes are those of the model."""
         arrays = {f"rows.{name}": array for name, array in self.rows.state().items()}
+        arrays["cosines"] = self.cosines
         arrays["activity"] = np.rint(self.activity * _RANKS).astype(np.uint8)
         arrays["expression"] = self.expression.astype(np.float16)
         arrays["peaks"] = np.asarray(self.peaks, dtype=np.float64).reshape(-1, len(PeakStatistics._fields))
@@ -180,6 +169,7 @@ class Experience:
             rows=PackedRows.from_state(
                 {n.removeprefix("rows."): a for n, a in arrays.items() if n.startswith("rows.")}
             ),
+            cosines=arrays["cosines"],
             activity=arrays["activity"].astype(np.float32) / np.float32(_RANKS),
             expression=arrays["expression"].astype(np.float32),
             peaks=tuple(PeakStatistics(int(number), width, share) for number, width, share in arrays["peaks"].tolist()),
@@ -187,6 +177,17 @@ class Experience:
             datasets=tuple(told["datasets"]),
             checksums=tuple(tuple(sums) for sums in told["checksums"]),
         )
+
+
+def apart(names: Sequence[str], taken: Sequence[str]) -> tuple[str, ...]:
+    """Name samples of a base apart from others: those whose name is taken get ` (base)`, as often as it takes."""
+    known, told = {*taken}, []
+    for name in names:
+        while name in known:
+            name = f"{name} (base)"
+        known.add(name)
+        told.append(name)
+    return tuple(told)
 
 
 def make_experience(
@@ -205,10 +206,12 @@ def make_experience(
         checksums: Sha256 of each sample's files.
     """
     ranks = np.rint(np.stack(activity) * _RANKS).astype(np.float32)
+    rows = PackedRows.pack(np.stack(training.inputs))
     return Experience(
         samples=training.samples,
         gene_ids=training.gene_ids,
-        rows=PackedRows.pack(np.stack(training.inputs)),
+        rows=rows,
+        cosines=rows.dot_each(),
         activity=ranks / np.float32(_RANKS),
         expression=training.expression.astype(np.float16).astype(np.float32),
         peaks=tuple(peaks),

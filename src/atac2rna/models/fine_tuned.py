@@ -5,7 +5,7 @@ of the base, a model of the base's kind fitted on the own samples, and the base'
 the difference between two laboratories' RNA-seq. Which of base, own model and blend it is, is decided on own groups held out.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
@@ -205,8 +205,8 @@ class FineTuned:
         found: list[HeldOutSample] = []
         half: list[NDArray[np.float32]] = []
         notes: list[str] = []
-        for fold in deal_folds(training.clusters, count=FOLDS, seed=training.seed):
-            if not (fold & fresh).any() or not (~fold & fresh).any():
+        for fold in deal_fresh(training.clusters, fresh, seed=training.seed):
+            if not (~fold & fresh).any():
                 continue
             learn = leave_out(training, fold)
             own = None
@@ -269,6 +269,16 @@ class FineTuned:
             return self._base.reliability
         return np.full(self._residual.shape, np.nan, dtype=np.float32)
 
+    @property
+    def profiles(self) -> NDArray[np.float32]:
+        """Expression profiles that the base holds, as it tells them.
+
+        Raises:
+            AttributeError: If it holds none.
+        """
+        held: NDArray[np.float32] = self._base.profiles  # type: ignore[attr-defined]
+        return held
+
     def state(self) -> dict[str, NDArray[Any]]:
         """Give the base's state, what was adapted, and the own model's where it is used."""
         own = {} if self._own is None else self._own.state()
@@ -290,6 +300,21 @@ class FineTuned:
         self._own = self._make_own() if own_state else None
         if self._own is not None:
             self._own.load_state(own_state)
+
+
+def deal_fresh(groups: Sequence[str], fresh: NDArray[np.bool_], *, seed: int) -> list[NDArray[np.bool_]]:
+    """Deal the groups with samples that the base was not trained on into at most `FOLDS` folds.
+
+    Args:
+        groups: Group of each sample.
+        fresh: False for samples that the base was trained on: a group of such alone is held out in no fold.
+        seed: Of the deal.
+
+    Returns:
+        One mask of the samples a fold, each of shape (samples,).
+    """
+    members = np.asarray(groups)
+    return [np.isin(members, members[fresh][own]) for own in deal_folds(members[fresh], count=FOLDS, seed=seed)]
 
 
 def _below(prefix: str, state: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:

@@ -55,7 +55,8 @@ class PackedRows:
 
     def dot_each(self) -> NDArray[np.float64]:
         """Dot product of every two rows, shape (rows, rows)."""
-        return np.stack([self.dot(row) for row in self.unpack()])
+        rows = self.unpack()
+        return (rows @ rows.T).astype(np.float64)
 
     def state(self) -> dict[str, NDArray[Any]]:
         """Give the rows as arrays, the codes deflated."""

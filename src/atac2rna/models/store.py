@@ -23,7 +23,7 @@ from atac2rna.peaks import Peaks
 from atac2rna.shipped import BUILTIN, shipped_folder
 
 FORMAT = "atac2rna-model"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 
 _WEIGHTS = "weights.safetensors"
 _GENES = "genes.tsv.gz"

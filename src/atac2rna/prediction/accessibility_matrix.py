@@ -68,6 +68,7 @@ class MatrixRow:
                 f"{what}: the signal of a peak is 0 (absent) or more; got {signal[wrong[0]]:g} in X ({wrong.size:,} of "
                 f"{signal.size:,} peaks). Give counts or normalised signal, not differences or z-scores."
             )
+        peaks_from_table(self._matrix.var, what=what, signal=signal)  # looked at whole, so that errors name rows of var
         there = np.flatnonzero(signal > 0)
         return peaks_from_table(self._matrix.var.iloc[there], what=what, signal=signal[there])
 

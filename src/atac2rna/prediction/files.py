@@ -114,6 +114,9 @@ def staged_folder(folder: Path) -> Iterator[Callable[[Prediction], Path]]:
     done = False
     try:
         yield write
+        for name in written:  # looked at first, so that all are replaced or none
+            if (folder / name).is_dir():
+                raise InputError(f"{folder / name}: is a folder where a file is to be written; choose another -o.")
         for name in written:
             (staging / name).replace(folder / name)
         done = True

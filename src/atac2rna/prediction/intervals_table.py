@@ -54,7 +54,7 @@ def peaks_from_table(table: Table, *, what: str, signal: NDArray[np.floating] | 
             (distance of the summit from the start, as in narrowPeak; -1: none), signal (or signalValue), score. Names in
             any case; those of pyranges, bioframe and the BED specification are known. Further columns are not looked at.
         what: What errors call it.
-        signal: Signal of each row in place of the table's; rows without any (0) are left out.
+        signal: Signal of each row in place of the table's.
 
     Returns:
         The peaks; `signal` as a file would give it: the score where there is no signal and scores differ, else 1.

@@ -89,8 +89,17 @@ def _read(source: Source | MatrixRow, sample: str) -> tuple[Peaks, tuple[str, st
         file: PeakFile = read_peak_bytes(raw, Path("standard input"))
         return file.peaks, ("standard input", sha256(raw).hexdigest()), file.naming
     path = Path(source).expanduser()
+    if is_stream(path):
+        raw = path.read_bytes()
+        file = read_peak_bytes(raw, path)
+        return file.peaks, (path.name, sha256(raw).hexdigest()), file.naming
     file = read_peaks(path)
     return file.peaks, (path.name, checksum(path)), file.naming
+
+
+def is_stream(path: Path) -> bool:
+    """Tell a pipe or device, which can be read once, from a file."""
+    return path.exists() and not path.is_file() and not path.is_dir()
 
 
 def is_several(source: Source | Sources) -> TypeGuard[Sources]:
@@ -123,7 +132,7 @@ def many_samples(sources: Sources, *, assembly: str | None = None) -> list[Sampl
             samples.append(Sample(_fit(str(key)), tuple(inputs), assembly))
     elif isinstance(sources, AccessibilityMatrix):
         names = enumerate(sample_names(sources))
-        samples = [Sample(name, (MatrixRow(sources, row),), assembly) for row, name in names]
+        samples = [Sample(_fit(name), (MatrixRow(sources, row),), assembly) for row, name in names]
     else:
         for number, source in enumerate(sources, start=1):
             name = _name_of(source) if isinstance(source, str | Path) else f"sample{number}"

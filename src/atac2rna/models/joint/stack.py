@@ -21,6 +21,9 @@ BUILT_IN_PAIRED = (0.75, 0.2, 0.3)
 TRUST = 2.0
 """How many units the built-in weights count for."""
 
+_LEAST = 1e-6
+"""Mean square of a part, log2(TPM + 1), below which it tells nothing of its weight."""
+
 
 def stack_weights(nested: "Nested | None", built_in: tuple[float, ...]) -> Floats:
     """Weights of the parts by least squares on held-out predictions, drawn towards the built-in ones, shape (3,).
@@ -35,7 +38,9 @@ def stack_weights(nested: "Nested | None", built_in: tuple[float, ...]) -> Float
     measured = np.isfinite(nested.truth)
     rows = np.stack([part[measured] for part in _stacked(nested.parts)]).astype(np.float64)  # (3, measured)
     gram, cross = rows @ rows.T, rows @ nested.truth[measured].astype(np.float64)
-    pull = TRUST / len(np.unique(nested.units)) * np.diag(np.diag(gram))
+    # Parts that say nothing (samples without peaks, or all alike) leave the built-in weights.
+    least = _LEAST * rows.shape[1]
+    pull = np.diag(np.maximum(TRUST / len(np.unique(nested.units)) * np.diag(gram), least))
     weights: Floats = np.linalg.solve(gram + pull, cross + pull @ default).astype(np.float32)
     return weights
 
