@@ -351,3 +351,33 @@ sys.exit(f"imported to predict: {{loaded}}" if loaded else code)
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_what_is_read_is_never_replaced(predict: Cli, trained: Trained, tmp_path: Path) -> None:
+    content = trained.peaks("lineage1_1").read_bytes()
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    (folder / "a.tsv").write_bytes(content)
+    (folder / "b.tsv").write_bytes(trained.peaks("lineage2_1").read_bytes())
+    (folder / "link.tsv").symlink_to(folder / "a.tsv")
+    for words in (
+        [folder / "a.tsv", "-o", folder / "a.tsv"],
+        [folder / "a.tsv", "-o", folder / "link.tsv"],
+        [folder / "a.tsv", "-o", f"{folder}/"],
+        [folder / "a.tsv", folder / "b.tsv", "-o", f"{folder}/"],
+        [folder / "a.tsv", folder / "b.tsv", "-o", folder],
+    ):
+        ended = predict(*words)
+        assert ended.code == 2, words
+        assert "is read, and would be replaced by the predictions" in ended.err
+        assert (folder / "a.tsv").read_bytes() == content
+    assert predict(folder / "a.tsv", "-o", folder / "c.tsv").code == 0
+
+
+def test_rows_that_are_there_twice_are_remarked(predict: Cli, trained: Trained) -> None:
+    text = gzip.decompress(trained.peaks("lineage1_1").read_bytes())
+    Path("twice.bed").write_bytes(text + text)
+    said = predict("twice.bed", "--assembly", "sim1", "-o", "x.tsv").out
+    assert "750 rows repeat another one in every column, and count twice. Remove them (sort -u)." in said
+    Path("once.bed").write_bytes(text)
+    assert "repeat another" not in predict("once.bed", "--assembly", "sim1", "-o", "x.tsv").out

@@ -22,7 +22,7 @@ from atac2rna.genome import GeneTable
 from atac2rna.models.base import Model
 from atac2rna.models.registry import WHOLE_GENOME, make_model
 from atac2rna.models.settings import ModelSettings
-from atac2rna.models.store import TrainedModel, load_model, save_model
+from atac2rna.models.store import TrainedModel, load_model, save_model, signed
 from atac2rna.simulate import SimulationSettings, simulate
 
 FILES = {"model.json", "weights.safetensors", "genes.tsv.gz"}
@@ -69,7 +69,7 @@ def edit(folder: Path, change: Any) -> None:
     """Change model.json."""
     card = json.loads((folder / "model.json").read_text())
     change(card)
-    (folder / "model.json").write_text(json.dumps(card))
+    (folder / "model.json").write_text(json.dumps(signed(card)))
 
 
 @pytest.mark.parametrize("name", WHOLE_GENOME)
@@ -221,6 +221,17 @@ def test_a_changed_card_is_refused_in_one_sentence(kernel: Path, change: Any, wo
     with pytest.raises(InputError, match=words) as told:
         load_model(kernel)
     assert "\n" not in str(told.value)
+
+
+@pytest.mark.parametrize("key", ["training_samples", "settings", "cross_validation", "card_sha256"])
+def test_a_card_that_is_not_as_written_is_refused(kernel: Path, key: str) -> None:
+    card = json.loads((kernel / "model.json").read_text())
+    for changed in ({**card, key: None}, {**card, key: {"a": 1}}, {k: v for k, v in card.items() if k != key}):
+        if changed == card:
+            continue
+        (kernel / "model.json").write_text(json.dumps(changed))
+        with pytest.raises(InputError, match=r"model\.json: (differs from what was written|is damaged)"):
+            load_model(kernel)
 
 
 @pytest.mark.parametrize(

@@ -3,12 +3,14 @@
 import gzip
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from atac2rna.building import BuildSettings, build_atlas
+from atac2rna.checking import check_atlas, check_samples
 from atac2rna.compendium import load_compendium
 from atac2rna.domain import infer_assembly, judge
 from atac2rna.errors import InputError
@@ -18,6 +20,7 @@ from atac2rna.models.base import IntervalModel
 from atac2rna.models.joint.model import Joint
 from atac2rna.models.store import TrainedModel, load_model
 from atac2rna.peaks import Peaks, make_peaks
+from atac2rna.prediction.predictor import Predictor
 from atac2rna.shipped import ASSEMBLIES, BUILTIN, shipped_folder, shipped_gene_table
 from conftest import Cli
 
@@ -95,6 +98,16 @@ def test_it_knows_that_promoters_alone_are_no_sample(shipped: TrainedModel) -> N
     assert judge(shipped.experience, peaks, shipped.tables, assembly="hg38").verdict == "outside"
 
 
+def test_its_tables_tell_the_assembly_for_a_model_that_knows_one(shipped: TrainedModel) -> None:
+    """A model of hg38 samples alone is shown peaks of hg19."""
+    alone = Predictor(replace(shipped, tables={"hg38": shipped.tables["hg38"]}), name="alone")
+    peaks = peaks_at(shipped.tables["hg19"], every=3)
+    with pytest.raises(InputError, match="Pass --assembly hg19, or --force"):
+        alone.predict(peaks, assembly="hg38")
+    assert alone.predict(peaks).assembly == "hg19"
+    np.testing.assert_array_equal(alone.predict(peaks).log2_tpm, Predictor(shipped, name="x").predict(peaks).log2_tpm)
+
+
 # Its genes serve a build
 
 
@@ -115,6 +128,19 @@ def test_an_atlas_is_built_without_an_annotation(shipped: TrainedModel, tmp_path
     )
     assert atlas.gene_ids == shipped.gene_ids
     assert atlas.genes("hg38", atlas.gene_ids).fingerprint == genes.fingerprint
+
+
+def test_a_wrong_assembly_is_found_by_its_tables(shipped: TrainedModel, tmp_path: Path) -> None:
+    peaks = peaks_at(shipped.tables["hg19"], every=2)
+    rows = zip(peaks.chrom, peaks.start, peaks.end, strict=True)
+    (tmp_path / "x.bed").write_text("".join(f"{peaks.chroms[c]}\t{s}\t{e}\n" for c, s, e in rows))
+    (tmp_path / "samples.tsv").write_text("sample\tatac\tassembly\nx\tx.bed\thg38\n")
+    found = check_samples(read_manifest(tmp_path / "samples.tsv"), annotations={}, settings=BuildSettings())
+    (wrong,) = [finding for finding in found if finding.code == "assembly-wrong"]
+    assert wrong.severity == "error"
+    assert "Set the assembly to hg19" in wrong.remedy
+    atlas = build_atlas(read_manifest(tmp_path / "samples.tsv"), tmp_path / "atlas.zarr", annotations={})
+    assert "assembly-wrong" in {finding.code for finding in check_atlas(atlas)}
 
 
 def test_an_assembly_that_it_does_not_know_is_asked_for(tmp_path: Path) -> None:
@@ -154,6 +180,15 @@ def test_the_profiles_bring_their_own_kinship(tmp_path: Path) -> None:
 
 
 # Its card
+
+
+def test_nobody_else_takes_its_name(
+    cli: Cli, small_atlas: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    ended = cli("train", small_atlas, "--model", "mean", "-o", "builtin")
+    assert ended.code == 2
+    assert "'builtin' is the name of the shipped model" in ended.err
 
 
 def test_the_card_is_shown(cli: Cli) -> None:

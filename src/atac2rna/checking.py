@@ -26,6 +26,7 @@ from atac2rna.quality.cohort import CheckInput
 from atac2rna.quality.finding import Finding, by_severity
 from atac2rna.quality.matrices import find_matrix_problems
 from atac2rna.quality.samples import find_problems
+from atac2rna.shipped import ASSEMBLIES, shipped_gene_table
 
 COMMON_ASSEMBLIES = ("hg38", "hg19", "mm10", "mm39")
 """Assemblies whose cached gene tables, where there are any, are tried on every sample."""
@@ -58,7 +59,8 @@ def check_atlas(atlas: Atlas, *, annotations: Mapping[str, Path] | None = None, 
     Returns:
         Findings, errors first.
     """
-    tables = {**_further_tables(annotations or {}, known=atlas.tables), **atlas.tables}
+    given = {**_further_tables(annotations or {}, known=atlas.tables), **atlas.tables}
+    tables = {**_shipped_tables(atlas.axis, known=given), **given}
     tpm = atlas.raw_tpm([record.name for record in atlas.samples])
     return find_problems(_check_input(atlas.samples, _AtlasPeaks(atlas), tpm, tables, atlas.axis), seed=seed)
 
@@ -113,7 +115,8 @@ def check_samples(
 def _check_read(samples: Sequence[SampleData], reference: GeneReference, *, seed: int) -> list[Finding]:
     axis = tuple(dict.fromkeys(gene for table in reference.tables.values() for gene in table.gene_ids))
     tpm = np.stack([tpm_on_axis(sample.tpm, axis) for sample in samples])
-    tables = {**_further_tables({}, known=reference.tables), **reference.tables}
+    given = {**_further_tables({}, known=reference.tables), **reference.tables}
+    tables = {**_shipped_tables(axis, known=given), **given}
     records, peaks = [sample.record for sample in samples], [sample.peaks for sample in samples]
     return find_problems(_check_input(records, peaks, tpm, tables, axis), seed=seed)
 
@@ -123,6 +126,21 @@ def _further_tables(annotations: Mapping[str, Path], *, known: Mapping[str, Gene
     cached = {name: path for name in COMMON_ASSEMBLIES if (path := cached_annotation(name)) is not None}
     files = {name: path for name, path in {**cached, **annotations}.items() if name not in known}
     return {name: read_annotation(path, assembly=name) for name, path in files.items()}
+
+
+def _shipped_tables(axis: tuple[str, ...], *, known: Mapping[str, GeneTable]) -> dict[str, GeneTable]:
+    """Give the genes of the shipped model in assemblies without a table, so that a wrong assembly is told by the right one.
+
+    Only where at least half of them are genes of the samples, by id, and these alone.
+    """
+    there = set(axis)
+    tables = {}
+    for name in ASSEMBLIES:
+        table = None if name in known else shipped_gene_table(name)
+        shared = [] if table is None else [gene for gene in table.gene_ids if gene in there]
+        if table is not None and len(shared) >= len(table) / 2:
+            tables[name] = table.select(shared)
+    return tables
 
 
 def _check_input(

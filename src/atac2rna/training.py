@@ -27,6 +27,7 @@ from atac2rna.models.region_settings import RegionMlpSettings, choose_bins
 from atac2rna.models.registry import DEFAULT_MODEL, PAIRED, make_model, takes_prior
 from atac2rna.models.store import FORMAT, TrainedModel, load_model, save_model
 from atac2rna.profile_pool import record_pool
+from atac2rna.shipped import BUILTIN
 
 
 class TrainingSettings(BaseModel):
@@ -103,6 +104,8 @@ def refuse_foreign(folder: Path, *, overwrite: bool) -> None:
     Raises:
         InputError: If it does.
     """
+    if str(folder) == BUILTIN:
+        raise InputError(f"{BUILTIN!r} is the name of the shipped model; choose another -o, such as ./{BUILTIN}-2.")
     if folder.is_dir() and not any(folder.iterdir()):
         return
     if folder.exists() and not overwrite:

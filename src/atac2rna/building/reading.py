@@ -175,7 +175,7 @@ def refuse_unjoined(joins: Sequence[GeneJoin], entry: Entry, manifest: Manifest)
         if join.failed:
             advice = (
                 "They look like gene symbols; pass --gene-column with the column of ids, or an --annotation whose ids "
-                "are symbols."
+                "are symbols; beside a trained model (--with) give the ids of the model, Ensembl's."
                 if join.symbols
                 else "Pass --gene-column with the column of ids, or the --annotation that the genes were quantified with."
             )

@@ -65,6 +65,8 @@ def predict(
     annotations = parse_annotations(annotation)
     samples = _samples(inputs, assembly=assembly, replicates=replicates, name=sample)
     write, say = _writer(output, samples, console)
+    table = [Path(inputs[0]).expanduser()] if len(inputs) == 1 and inputs[0] not in _STREAMS else []
+    _refuse_inputs(output, samples, [*table, *annotations.values()])
     predictor = load_model(model)
     places = predictor.places_with(annotations)
     rows = find_genes(next(iter(places.values())).genes, gene) if gene else None
@@ -97,6 +99,22 @@ def _samples(inputs: Sequence[str], *, assembly: str | None, replicates: bool, n
         require_distinct([one])
         return [one]
     return many_samples(inputs, assembly=assembly)
+
+
+def _refuse_inputs(output: str, samples: "Sequence[Sample]", others: Sequence[Path]) -> None:
+    """Refuse an output that would take the place of something that is read, also by a link."""
+    import os
+
+    if output in _STREAMS:
+        return
+    path = Path(output).expanduser()
+    single = [path] if path.suffix and not path.is_dir() else []
+    written = {os.path.realpath(one) for one in (*single, *(path / f"{sample.name}.tsv" for sample in samples))}
+    for one in (*others, *(Path(own) for sample in samples for own in sample.paths)):
+        if one.is_file() and os.path.realpath(one.expanduser()) in written:
+            raise InputError(
+                f"{one}: is read, and would be replaced by the predictions; choose another -o than {output}."
+            )
 
 
 Write = Callable[[Iterable["Prediction"]], list[str]]

@@ -106,6 +106,8 @@ def _continue(atlas: "Atlas", base: Path, output: Path, console: "Console", *, s
     with console.progress("fine-tune", fine_tuning.count_steps(own, seed=seed)) as advance:
         result = fine_tuning.fine_tune(own, trained, output, seed=seed, overwrite=overwrite, progress=advance)
     samples = len(own.cohort.samples)
+    if console.quiet:  # what was chosen is a result
+        console.say(next(note for note in reversed(result.notes) if "chosen:" in note))
     _tell(console, result, f"{output}: {result.trained.model.name} from {base}", samples)
 
 

@@ -4,6 +4,7 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,9 @@ from atac2rna.shipped import BUILTIN, shipped_folder
 
 FORMAT = "atac2rna-model"
 FORMAT_VERSION = 2
+
+SIGNATURE = "card_sha256"
+"""Key of model.json: checksum of everything else in it."""
 
 _WEIGHTS = "weights.safetensors"
 _GENES = "genes.tsv.gz"
@@ -103,7 +107,7 @@ def save_model(
         "settings": settings.model_dump(mode="json") if settings is not None else {},
         "assemblies": {name: table.fingerprint for name, table in tables.items()},
     }
-    taken = sorted({*own, "files"} & {*card})
+    taken = sorted({*own, "files", SIGNATURE} & {*card})
     if taken:
         raise ValueError(f"the keys {taken} of model.json are the store's own; name those of the card otherwise")
     arrays = {name: np.asarray(array, order="C") for name, array in sorted(model.state().items())}
@@ -115,7 +119,7 @@ def save_model(
         save_file(dict(sorted(kept.items())), folder / _EXPERIENCE, metadata=labels)
         names.append(_EXPERIENCE)
     files = {name: checksum(folder / name) for name in names}
-    content = json.dumps(_without_nan({**own, **card, "files": files}), indent=2, allow_nan=False)
+    content = json.dumps(signed(_without_nan({**own, **card, "files": files})), indent=2, allow_nan=False)
     (folder / "model.json").write_text(content + "\n")
 
 
@@ -162,6 +166,13 @@ def load_model(folder: Path | None = None) -> TrainedModel:
     return TrainedModel(model, tables, card, reliability, experience)
 
 
+def signed(card: Mapping[str, Any]) -> dict[str, Any]:
+    """Add the checksum of what a model.json says, in place of one that is there."""
+    content = {key: value for key, value in card.items() if key != SIGNATURE}
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"))
+    return {**content, SIGNATURE: sha256(text.encode()).hexdigest()}
+
+
 def _folder(named: Path | None) -> Path:
     return shipped_folder() if named is None or str(named) == BUILTIN else named
 
@@ -186,6 +197,8 @@ def read_card(folder: Path | None = None) -> dict[str, Any]:
     missing = [key for key in ("kind", "settings", "assemblies", "files") if key not in card]
     if missing:
         raise InputError(f"{path}: is damaged ({missing[0]!r} is missing); copy the model again.")
+    if signed(card) != card:
+        raise InputError(f"{path}: differs from what was written (damaged or changed); copy the model again.")
     return card
 
 

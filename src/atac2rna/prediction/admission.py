@@ -34,7 +34,7 @@ def admit(name: str, peaks: Peaks, places: Mapping[str, GenePlaces], here: GeneP
     tables = {assembly: one.genes for assembly, one in places.items()}
     remarks = []
     try:
-        _require_peaks(name, peaks, here.genes)
+        require_peaks(name, peaks, here.genes)
         check_assembly(peaks, tables, assembly=here.genes.assembly, name=name)
     except InputError as fault:
         if not force:
@@ -60,10 +60,25 @@ def _what_is_missing(peaks: Peaks) -> list[str]:
     wide = float(np.median(peaks.end - peaks.start)) >= WIDE if len(peaks) else False
     if wide and (peaks.summit < 0).all():
         told.append("No peak has a summit: its middle stands for it. Give summits where there are any (narrowPeak).")
+    repeated = _repeated(peaks)
+    if repeated:
+        told.append(f"{repeated:,} rows repeat another one in every column, and count twice. Remove them (sort -u).")
     return told
 
 
-def _require_peaks(name: str, peaks: Peaks, genes: GeneTable) -> None:
+def _repeated(peaks: Peaks) -> int:
+    """Count rows that are the same as another one before them, but for their score."""
+    if len(peaks) == 0:
+        return 0
+    columns = np.stack([peaks.chrom, peaks.start, peaks.end, peaks.summit])
+    beside = (columns[:, 1:] == columns[:, :-1]).all(axis=0)  # peaks are sorted by these
+    rows = np.flatnonzero(np.append(beside, False) | np.concatenate([[False], beside]))
+    own = np.concatenate([columns[:, rows], peaks.signal[rows][None]])
+    ordered = own[:, np.lexsort(own[::-1])]
+    return int((ordered[:, 1:] == ordered[:, :-1]).all(axis=0).sum())
+
+
+def require_peaks(name: str, peaks: Peaks, genes: GeneTable) -> None:
     """Refuse a sample with too few peaks on the nuclear chromosomes of the genes, or with more than any sample has."""
     bounds = peaks.chrom_bounds
     found = sum(bounds[c].stop - bounds[c].start for c in genes.chroms if c in bounds and c != "chrM")

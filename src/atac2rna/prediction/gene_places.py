@@ -1,6 +1,6 @@
 """Where the genes of a model lie in the assembly of a sample."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from atac2rna.annotations import cached_annotation
 from atac2rna.errors import InputError, nearest_names
 from atac2rna.formats.annotation import read_annotation
 from atac2rna.genome import GeneTable
-from atac2rna.shipped import shipped_gene_table
+from atac2rna.shipped import ASSEMBLIES, shipped_gene_table
 
 FEWEST_SHARED = 0.9
 """Share of the model's genes that a gene table has at least: the rest looks silent to a model that weighs all genes."""
@@ -78,6 +78,17 @@ def read_places(model_genes: GeneTable, annotation: Path | GeneTable, *, assembl
     mask = pl.Series(located)
     columns = [pl.select(pl.when(mask).then(there[c]).otherwise(absent[c]).alias(c)).to_series() for c in own]
     return GenePlaces(GeneTable(assembly, model_genes.frame.with_columns(columns)), located, name)
+
+
+def shipped_places(model_genes: GeneTable, *, known: Container[str]) -> dict[str, GenePlaces]:
+    """Give the genes in the assemblies of the shipped model that are not known otherwise; {} where the ids are others."""
+    tables = {name: shipped_gene_table(name) for name in ASSEMBLIES if name not in known}
+    ids = set(model_genes.gene_ids)
+    return {
+        name: read_places(model_genes, table, assembly=name)
+        for name, table in tables.items()
+        if table is not None and len(ids.intersection(table.gene_ids)) >= FEWEST_SHARED * len(ids)
+    }
 
 
 def find_places(known: Mapping[str, GenePlaces], assembly: str, *, model_genes: GeneTable) -> GenePlaces:

@@ -19,8 +19,8 @@ from atac2rna.models.base import IntervalModel, training_mean
 from atac2rna.models.card import model_name
 from atac2rna.models.store import TrainedModel
 from atac2rna.peaks import Peaks
-from atac2rna.prediction.admission import admit
-from atac2rna.prediction.gene_places import GenePlaces, find_places, places_of, read_places
+from atac2rna.prediction.admission import admit, require_peaks
+from atac2rna.prediction.gene_places import GenePlaces, find_places, places_of, read_places, shipped_places
 from atac2rna.prediction.header import model_header, remarks_of, sample_header
 from atac2rna.prediction.result import Prediction, Predictions
 from atac2rna.prediction.sources import (
@@ -138,6 +138,8 @@ class Predictor:
             InputError: If the peaks cannot be read, are not of the assembly, too few or too many; or the assembly is unknown.
         """
         settings = PredictionSettings(interval, force)
+        if assembly is not None and not isinstance(assembly, str):
+            raise InputError(f"an assembly is a name; got assembly={assembly!r}. Write assembly='hg38'.")
         places = self.places(annotation, assembly=assembly)
         if isinstance(annotation, GeneTable) and assembly is None:
             assembly = annotation.assembly
@@ -158,7 +160,7 @@ class Predictor:
             InputError: If it is not said which assembly the annotation is of, or it cannot be read.
         """
         if annotation is None:
-            return places_of(self.trained.tables)
+            return self._known_places
         if isinstance(annotation, GeneTable):
             return self.places_with({annotation.assembly: annotation})
         if assembly is None:
@@ -174,7 +176,14 @@ class Predictor:
         genes = next(iter(self.trained.tables.values()))
         given = {canonical_assembly(name): table for name, table in annotations.items()}
         read = {name: read_places(genes, table, assembly=name) for name, table in given.items()}
-        return {**places_of(self.trained.tables), **read}
+        return {**self._known_places, **read}
+
+    @cached_property
+    def _known_places(self) -> dict[str, GenePlaces]:
+        """The genes in every assembly of the model, and in those of the shipped model where the ids are the same."""
+        own = places_of(self.trained.tables)
+        genes = next(iter(self.trained.tables.values()))
+        return {**own, **shipped_places(genes, known=own)}
 
     def predict_each(
         self,
@@ -218,7 +227,7 @@ class Predictor:
         """Predict one sample; see `predict`."""
         read = read_sample(sample)
         said = None if sample.assembly is None else canonical_assembly(sample.assembly)
-        here, how = self._place(sample, read.peaks, places, said)
+        here, how = self._place(sample, read.peaks, places, said, force=settings.force)
         remarks = admit(sample.name, read.peaks, {**places, here.genes.assembly: here}, here, force=settings.force)
         model = self.trained.model
         inputs = model.representation(read.peaks, here.genes)
@@ -260,12 +269,14 @@ class Predictor:
         )
 
     def _place(
-        self, sample: Sample, peaks: Peaks, places: Mapping[str, GenePlaces], said: str | None
+        self, sample: Sample, peaks: Peaks, places: Mapping[str, GenePlaces], said: str | None, *, force: bool
     ) -> tuple[GenePlaces, str]:
         """Give the genes in the sample's assembly, and how that is known."""
         genes = next(iter(self.trained.tables.values()))
         if said is not None:
             return find_places(places, said, model_genes=genes), "given"
+        if not force:
+            require_peaks(sample.name, peaks, genes)  # too few, or none of the kind, tell no assembly
         found = infer_assembly(peaks, {name: one.genes for name, one in places.items()})
         if found is None:
             raise InputError(
