@@ -103,7 +103,7 @@ def lay_out(cohort: Cohort, pool: Sequence[int], base: Model) -> OwnSamples:
     own = replace(cohort, samples=names, expression=cohort.expression[list(pool)], columns=columns, pool=None)
     inputs = tuple(cohort.inputs(name, base.representation) for name in names)
     measured = np.isfinite(own.expression).any(axis=0)
-    return OwnSamples(own, inputs, {}, measured, {}, known_profiles(base))
+    return OwnSamples(own, inputs, {}, measured, {}, frozenset(), known_profiles(base))
 
 
 def draw_samples(lineages: Sequence[str], sizes: Sequence[int], *, draws: int) -> Iterator[tuple[list[int], list[int]]]:

@@ -21,7 +21,7 @@ from atac2rna.atlas import Atlas
 from atac2rna.cohort import Cohort, make_cohort
 from atac2rna.compendium import load_compendium
 from atac2rna.models.base import TrainingSet, training_mean
-from atac2rna.models.joint import parts as joint_parts
+from atac2rna.models.joint import fitting as joint_fitting
 from atac2rna.models.joint import refine
 from atac2rna.models.joint.model import Joint, JointPaired
 from atac2rna.models.joint.settings import JointSettings
@@ -63,7 +63,7 @@ def unthinned(view: np.ndarray) -> np.ndarray:
 @contextmanager
 def without_curves(training: TrainingSet) -> Iterator[None]:
     """Curves over gene covariates are neither taken out nor fitted as disturbances."""
-    with patch.object(joint_parts, "gene_curves", lambda covariates: torch.zeros_like(covariates[:1])):
+    with patch.object(joint_fitting, "gene_curves", lambda covariates: torch.zeros_like(covariates[:1])):
         yield
 
 
@@ -72,7 +72,7 @@ def with_pipelines(training: TrainingSet) -> Iterator[None]:
     """A mixed model of RNA pipelines: the offset of each dataset, and of the compendium, is a direction of the state."""
     order = np.argsort(np.asarray(training.samples), kind="stable")
     names = np.asarray(training.datasets)[order]
-    original = joint_parts._prior
+    original = joint_fitting._prior
 
     def prior(panel: object, rows: Tensor, mean: Tensor, known: Tensor) -> Tensor:
         found = original(panel, rows, mean, known)
@@ -81,7 +81,7 @@ def with_pipelines(training: TrainingSet) -> Iterator[None]:
         offsets = [deltas[torch.from_numpy(own == name)].mean(0) for name in np.unique(own)]
         return torch.cat([found, 3 * torch.stack([*offsets, found.mean(0)])])
 
-    with patch.object(joint_parts, "_prior", prior):
+    with patch.object(joint_fitting, "_prior", prior):
         yield
 
 
