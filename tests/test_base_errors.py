@@ -15,7 +15,8 @@ def gaussian(sd: float, seed: int) -> np.ndarray:
 
 def on_own(samples: int, sd: float) -> OnOwn:
     """A base that predicts 9 and expects errors of a standard deviation."""
-    return OnOwn(np.full((samples, GENES), 9, np.float32), np.full((samples, GENES), 1.28155 * sd, np.float32))
+    half = np.full((samples, GENES), 1.28155 * sd, np.float32)
+    return OnOwn(np.full((samples, GENES), 9, np.float32), half, half)
 
 
 @pytest.mark.parametrize(("true", "expected", "surprise"), [(0.5, 0.5, 1), (1.0, 0.5, 4), (0.5, 1.0, 0.25)])
@@ -29,7 +30,8 @@ def test_what_was_not_measured_surprises_nobody_and_without_intervals_nothing_is
     truth = 9 + gaussian(0.5, 0)[None]
     truth[:, ::2] = np.nan
     assert surprise_of(on_own(1, 0.5), truth, np.array([True])) == pytest.approx(1, rel=0.06)
-    blind = OnOwn(on_own(1, 1).predicted, np.full((1, GENES), np.nan, np.float32))
+    nothing = np.full((1, GENES), np.nan, np.float32)
+    blind = OnOwn(on_own(1, 1).predicted, nothing, nothing)
     assert np.isnan(surprise_of(blind, truth, np.array([True])))
     assert np.isnan(surprise_of(on_own(1, 0.5), truth, np.array([False])))
 

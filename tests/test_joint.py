@@ -18,7 +18,7 @@ from atac2rna.models.joint.panel import Panel
 from atac2rna.models.joint.refine import fit_refinement
 from atac2rna.models.joint.refinement import held_out_refinement
 from atac2rna.models.joint.settings import JointSettings
-from atac2rna.models.joint.spread import fit_spread
+from atac2rna.models.joint.spread import fit_spread, widening
 from atac2rna.models.joint.stack import BUILT_IN, apply_stack, stack_weights
 from atac2rna.models.joint.view import CHANNELS, LOCAL, LOGGED, RANKED, SCORE, THINNED, JointView
 from atac2rna.peaks import Peaks, make_peaks
@@ -186,6 +186,19 @@ def test_bounds_hold_the_prediction_and_widen_with_the_level(cohort: Cohort) -> 
     assert (wide.high > narrow.high).all()
     assert model.reliability.shape == predicted.shape
     assert np.isfinite(model.reliability).all()
+
+
+def test_usual_bounds_are_those_of_a_sample_as_new_as_training_samples(cohort: Cohort) -> None:
+    training = training_set(cohort)
+    model = Joint(FAST)
+    model.fit(training)
+    inputs = training.inputs[0]  # known, so that its own interval is narrower
+    predicted = model.predict(inputs)
+    own, usual = (bounds(inputs, level=0.8).high - predicted for bounds in (model.bounds, model.usual_bounds))
+    spread, novelty = model._fitted.spread, model._fitted.predict(inputs).novelty
+    assert spread is not None
+    np.testing.assert_allclose(usual / own, np.exp(spread.usual[0] - widening(novelty)), rtol=1e-3)
+    assert (usual > own).all()
 
 
 # Stack and units

@@ -19,21 +19,24 @@ _SD_OF_HALF = 1.2815515655446004
 
 
 class OnOwn(NamedTuple):
-    """The base on own samples, both of shape (samples, genes).
+    """The base on own samples, each of shape (samples, genes).
 
     Attributes:
         predicted: Its predictions.
         half: Half the width of its interval at `LEVEL`; NaN where it has none.
+        usual: The same as if the samples were as new as its training samples are to each other: a base that knows that
+            own samples are new to it expects larger errors, and is no better for that.
     """
 
     predicted: NDArray[np.float32]
     half: NDArray[np.float32]
+    usual: NDArray[np.float32]
 
 
 def surprise_of(on_own: OnOwn, truth: NDArray[np.float32], fresh: NDArray[np.bool_]) -> float:
-    """Squared error of the base in units of what its intervals expect; NaN where it has none."""
+    """Squared error of the base in units of what its intervals expect of usual samples; NaN where it has none."""
     error = (truth - on_own.predicted)[fresh].astype(np.float64) ** 2
-    expected = (on_own.half[fresh].astype(np.float64) / _SD_OF_HALF) ** 2
+    expected = (on_own.usual[fresh].astype(np.float64) / _SD_OF_HALF) ** 2
     known = np.isfinite(error) & np.isfinite(expected)
     total = float(expected[known].sum())
     return float(error[known].sum()) / total if total > 0 else float("nan")

@@ -181,16 +181,18 @@ class FineTuned:
 
     def _ask_base(self, training: TrainingSet) -> OnOwn:
         predicted = np.stack([self._base.predict(inputs) for inputs in training.inputs])
-        return OnOwn(
-            predicted,
-            np.stack([self._half(i, p, level=LEVEL) for i, p in zip(training.inputs, predicted, strict=True)]),
-        )
+        pairs = list(zip(training.inputs, predicted, strict=True))
+        half, usual = (np.stack([self._half(i, p, level=LEVEL, usual=own) for i, p in pairs]) for own in (False, True))
+        return OnOwn(predicted, half, usual)
 
-    def _half(self, inputs: Any, predicted: NDArray[np.float32], *, level: float) -> NDArray[np.float32]:
+    def _half(
+        self, inputs: Any, predicted: NDArray[np.float32], *, level: float, usual: bool = False
+    ) -> NDArray[np.float32]:
         """Half the width of the base's interval, shape (genes,); its lower end may be cut off at 0. NaN without intervals."""
         if not isinstance(self._base, IntervalModel):
             return np.full_like(predicted, np.nan)
-        bounds = self._base.bounds(inputs, level=level)
+        bounds_of = getattr(self._base, "usual_bounds", self._base.bounds) if usual else self._base.bounds
+        bounds: Bounds = bounds_of(inputs, level=level)
         half: NDArray[np.float32] = np.maximum(bounds.high - predicted, predicted - bounds.low)
         return half
 
@@ -259,6 +261,13 @@ class FineTuned:
         """Give the interval that holds the truth of a gene with probability `level`; NaN where the base has none."""
         base = self._base.predict(inputs)
         half = self._multiple * self._half(inputs, base, level=level)
+        middle = self._correct(base, inputs)
+        return Bounds(np.maximum(middle - half, 0).astype(np.float32), (middle + half).astype(np.float32))
+
+    def usual_bounds(self, inputs: Any, *, level: float) -> Bounds:
+        """Give the interval as if the sample were as new as training samples are to each other, where the base tells it."""
+        base = self._base.predict(inputs)
+        half = self._multiple * self._half(inputs, base, level=level, usual=True)
         middle = self._correct(base, inputs)
         return Bounds(np.maximum(middle - half, 0).astype(np.float32), (middle + half).astype(np.float32))
 

@@ -100,14 +100,21 @@ class Fitted:
         expression = np.maximum(self.parts.context.mean + beyond[0], 0)
         return Told(expression, parts, novelty(self.cosines, similarity))
 
-    def bounds(self, told: Told, *, level: float) -> Bounds:
-        """Interval by gene id; NaN where nothing could be held out."""
+    def bounds(self, told: Told, *, level: float, usual: bool = False) -> Bounds:
+        """Interval by gene id; NaN where nothing could be held out.
+
+        Args:
+            told: The prediction.
+            level: Share of the genes that it is to hold.
+            usual: Whether the sample is taken for as new as those that the intervals were learned from.
+        """
         if self.spread is None:
             unknown = np.full(len(self.genes), np.nan, dtype=np.float32)
             return Bounds(unknown, unknown.copy())
         context = self.parts.context
         quantities = spread_quantities(told.parts, context, told.expression[None] - context.mean)[0]
-        half = self.spread.multiple(level) * self.spread.scale(quantities, widening(told.novelty))
+        widths = float(self.spread.usual[0]) if usual else widening(told.novelty)
+        half = self.spread.multiple(level) * self.spread.scale(quantities, widths)
         half = np.where(self.parts.known, half, np.nan).astype(np.float32)
         return Bounds(np.maximum(told.expression - half, 0), told.expression + half)
 

@@ -145,6 +145,11 @@ class Joint:
         found = self._fitted.bounds(self._fitted.predict(inputs), level=level)
         return Bounds(*map(self._fitted.in_order, found))
 
+    def usual_bounds(self, inputs: Any, *, level: float) -> Bounds:
+        """Give the interval that `bounds` would give if the sample were as new as training samples are to each other."""
+        found = self._fitted.bounds(self._fitted.predict(inputs), level=level, usual=True)
+        return Bounds(*map(self._fitted.in_order, found))
+
     @property
     def reliability(self) -> NDArray[np.float32]:
         """Cross-validated skill of each gene, shrunk towards genes alike; NaN where nothing could be held out."""

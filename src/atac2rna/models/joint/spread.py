@@ -41,12 +41,14 @@ class Spread(NamedTuple):
         heights: Height of each curve at its knots, shape (quantities, KNOTS).
         level: Log scale where all curves are 0, shape (1,).
         multiples: Scales that hold the shares `LEVELS` of the errors, shape (LEVELS,).
+        usual: Mean log of the widening over the samples that it was learned from, shape (1,).
     """
 
     knots: Floats
     heights: Floats
     level: Floats
     multiples: Floats
+    usual: Floats
 
     def scale(self, quantities: Floats, widths: Doubles | float = 0.0) -> Floats:
         """Scale of the error, shape (rows,), from quantities of shape (rows, quantities) and the log of the widening."""
@@ -85,7 +87,9 @@ def fit_spread(
         gram += (hats.T @ hats).astype(np.float64)
         cross += hats.T @ (target[start : start + 100_000] - level)
     heights = np.linalg.solve(gram, cross).astype(np.float32).reshape(knots.shape)
-    fitted = Spread(knots, heights, np.array([level], dtype=np.float32), np.zeros(len(LEVELS), dtype=np.float32))
+    usual = np.array([np.mean(widths)], dtype=np.float32)
+    nothing = np.zeros(len(LEVELS), dtype=np.float32)
+    fitted = Spread(knots, heights, np.array([level], dtype=np.float32), nothing, usual)
     ratio = np.abs(errors) / fitted.scale(quantities, widths)
     order = np.argsort(ratio, kind="stable")
     _, code, count = np.unique(samples, return_inverse=True, return_counts=True)
