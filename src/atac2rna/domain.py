@@ -28,6 +28,7 @@ NEIGHBOURS = 3
 
 SAME_PEAKS = 0.999
 """Cosine of accessibility around genes beyond which two samples have the same peaks in different files."""
+
 FEWEST_PEAKS = 1_000
 """Peaks near genes that a sample has at least, on a gene table of a whole genome; a tenth of what a poor experiment gives."""
 

@@ -12,9 +12,8 @@ from atac2rna.cohort import Cohort
 from atac2rna.errors import InputError
 from atac2rna.genome import GeneTable
 from atac2rna.metrics import row_correlations
-from atac2rna.models.base import Model, Prior, TrainingSet
+from atac2rna.models.base import Model, Prior, ProfileModel, TrainingSet
 from atac2rna.models.experience import Experience, count_peaks, make_experience
-from atac2rna.models.fine_tuned import FineTuned
 from atac2rna.models.gene_activity import ActivityRank
 from atac2rna.models.kernel import KernelRow
 from atac2rna.models.store import TrainedModel
@@ -225,7 +224,4 @@ def known_profiles(model: Model) -> NDArray[np.float32] | None:
     Returns:
         log2(TPM + 1), shape (profiles, genes), in the order of the predictions; NaN for genes that it never saw measured.
     """
-    while isinstance(model, FineTuned):
-        model = model.base
-    profiles: NDArray[np.float32] | None = getattr(model, "profiles", None)
-    return profiles
+    return model.profiles if isinstance(model, ProfileModel) else None

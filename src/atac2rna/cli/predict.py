@@ -1,5 +1,6 @@
 """atac2rna predict."""
 
+import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -103,8 +104,6 @@ def _samples(inputs: Sequence[str], *, assembly: str | None, replicates: bool, n
 
 def _refuse_inputs(output: str, samples: "Sequence[Sample]", others: Sequence[Path]) -> None:
     """Refuse an output that would take the place of something that is read, also by a link."""
-    import os
-
     if output in _STREAMS:
         return
     path = Path(output).expanduser()

@@ -185,9 +185,7 @@ class FineTuned:
         half, usual = (np.stack([self._half(i, p, level=LEVEL, usual=own) for i, p in pairs]) for own in (False, True))
         return OnOwn(predicted, half, usual)
 
-    def _half(
-        self, inputs: Any, predicted: NDArray[np.float32], *, level: float, usual: bool = False
-    ) -> NDArray[np.float32]:
+    def _half(self, inputs: Any, predicted: NDArray[np.float32], *, level: float, usual: bool) -> NDArray[np.float32]:
         """Half the width of the base's interval, shape (genes,); its lower end may be cut off at 0. NaN without intervals."""
         if not isinstance(self._base, IntervalModel):
             return np.full_like(predicted, np.nan)
@@ -259,15 +257,15 @@ class FineTuned:
 
     def bounds(self, inputs: Any, *, level: float) -> Bounds:
         """Give the interval that holds the truth of a gene with probability `level`; NaN where the base has none."""
-        base = self._base.predict(inputs)
-        half = self._multiple * self._half(inputs, base, level=level)
-        middle = self._correct(base, inputs)
-        return Bounds(np.maximum(middle - half, 0).astype(np.float32), (middle + half).astype(np.float32))
+        return self._bounds(inputs, level=level, usual=False)
 
     def usual_bounds(self, inputs: Any, *, level: float) -> Bounds:
         """Give the interval as if the sample were as new as training samples are to each other, where the base tells it."""
+        return self._bounds(inputs, level=level, usual=True)
+
+    def _bounds(self, inputs: Any, *, level: float, usual: bool) -> Bounds:
         base = self._base.predict(inputs)
-        half = self._multiple * self._half(inputs, base, level=level, usual=True)
+        half = self._multiple * self._half(inputs, base, level=level, usual=usual)
         middle = self._correct(base, inputs)
         return Bounds(np.maximum(middle - half, 0).astype(np.float32), (middle + half).astype(np.float32))
 

@@ -100,7 +100,7 @@ class Fitted:
         expression = np.maximum(self.parts.context.mean + beyond[0], 0)
         return Told(expression, parts, novelty(self.cosines, similarity))
 
-    def bounds(self, told: Told, *, level: float, usual: bool = False) -> Bounds:
+    def bounds(self, told: Told, *, level: float, usual: bool) -> Bounds:
         """Interval by gene id; NaN where nothing could be held out.
 
         Args:

@@ -142,12 +142,14 @@ class Joint:
 
     def bounds(self, inputs: Any, *, level: float) -> Bounds:
         """Give the interval that holds a gene's truth with probability `level`; NaN where nothing could be held out."""
-        found = self._fitted.bounds(self._fitted.predict(inputs), level=level)
-        return Bounds(*map(self._fitted.in_order, found))
+        return self._bounds(inputs, level=level, usual=False)
 
     def usual_bounds(self, inputs: Any, *, level: float) -> Bounds:
         """Give the interval that `bounds` would give if the sample were as new as training samples are to each other."""
-        found = self._fitted.bounds(self._fitted.predict(inputs), level=level, usual=True)
+        return self._bounds(inputs, level=level, usual=True)
+
+    def _bounds(self, inputs: Any, *, level: float, usual: bool) -> Bounds:
+        found = self._fitted.bounds(self._fitted.predict(inputs), level=level, usual=usual)
         return Bounds(*map(self._fitted.in_order, found))
 
     @property
