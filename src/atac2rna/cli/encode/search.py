@@ -1,0 +1,135 @@
+"""atac2rna encode search."""
+
+import shlex
+from enum import Enum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from atac2rna.cli.encode.options import PortalAddress
+from atac2rna.cli.options import Quiet, Verbose
+
+HELP = """See what accessibility and RNA experiments ENCODE has, how they pair, and how many.
+
+Writes the pairs, one row a sample; beside them NAME.unpaired.tsv, the experiments in no pair with the reason, and
+NAME.answers.json.gz, what the portal answered. Delete the rows that you do not want before `fetch`.
+
+\b
+Example: atac2rna encode search --organism human --assembly GRCh38 --classification tissue -o pairs.tsv
+"""
+
+
+class OrganismOption(Enum):
+    """Organisms; see `criteria.ORGANISMS`."""
+
+    human = "human"
+    mouse = "mouse"
+
+
+class PeakOption(Enum):
+    """Families of peak files; see `peak_family.PeakChoice`."""
+
+    default = "default"
+    idr = "idr"
+    replicated = "replicated"
+
+
+class LevelOption(Enum):
+    """Levels of pairing; see `pairing.PairLevel`."""
+
+    same_biosample = "same-biosample"
+    same_origin = "same-origin"
+    same_donor = "same-donor"
+    same_epigenome = "same-epigenome"
+    same_term = "same-term"
+
+
+class AuditOption(Enum):
+    """Levels of the portal's audits."""
+
+    none = "none"
+    error = "error"
+    not_compliant = "not-compliant"
+    warning = "warning"
+
+
+def search(
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="PAIRS.tsv", help="Table of pairs to write.")],
+    organism: Annotated[OrganismOption, typer.Option(help="Organism.")] = OrganismOption.human,
+    assembly: Annotated[
+        str, typer.Option(help="Assembly (default: GRCh38 of human, mm10 of mouse); UCSC names will do.")
+    ] = "",
+    genome_annotation: Annotated[
+        str, typer.Option(help="Annotation of the gene quantifications (default: V29; mm10: M21; hg19: V19).")
+    ] = "",
+    atac_assay: Annotated[
+        str, typer.Option(help="ATAC-seq or DNase-seq; one for the whole set, as their scores differ.")
+    ] = "ATAC-seq",
+    rna_assay: Annotated[
+        list[str], typer.Option(help="'total RNA-seq' or 'polyA plus RNA-seq'; repeat for both, the preferred first.")
+    ] = ["total RNA-seq"],
+    peaks: Annotated[
+        PeakOption, typer.Option(help="Peak files: the overlap peaks that the portal prefers, IDR, or replicated only.")
+    ] = PeakOption.default,
+    pair_level: Annotated[
+        LevelOption, typer.Option(help="The weakest evidence that two experiments speak of one sample.")
+    ] = LevelOption.same_epigenome,
+    classification: Annotated[
+        list[str],
+        typer.Option(help="'cell line', 'tissue', 'primary cell', 'in vitro differentiated cells', ... Repeatable."),
+    ] = [],
+    organ: Annotated[list[str], typer.Option(help="Organ, as 'liver' or 'brain'. Repeatable.")] = [],
+    term: Annotated[list[str], typer.Option(help="Biosample term, as K562 or UBERON:0000945. Repeatable.")] = [],
+    life_stage: Annotated[list[str], typer.Option(help="Life stage, as adult or embryonic. Repeatable.")] = [],
+    sex: Annotated[list[str], typer.Option(help="Sex of the donor: female, male, mixed. Repeatable.")] = [],
+    lab: Annotated[list[str], typer.Option(help="Lab, as 'Michael Snyder, Stanford'. Repeatable.")] = [],
+    tag: Annotated[list[str], typer.Option(help="Internal tag of the portal, as ENTEx. Repeatable.")] = [],
+    perturbed: Annotated[
+        bool, typer.Option("--perturbed", help="Perturbed experiments, too; they pair only with equal treatment.")
+    ] = False,
+    audit: Annotated[
+        AuditOption, typer.Option(help="Leave out experiments that the portal's audits flag so, or worse.")
+    ] = AuditOption.error,
+    archived: Annotated[bool, typer.Option("--archived", help="Archived experiments and files, too.")] = False,
+    portal: PortalAddress = None,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Parse, search, print what came back."""
+    from atac2rna.cli.console import Console
+    from atac2rna.sources.connection import PORTAL, Connection
+    from atac2rna.sources.encode.criteria import Criteria
+    from atac2rna.sources.encode.portal import Portal
+    from atac2rna.sources.encode.search import search, write_found
+
+    console = Console(quiet=quiet, verbose=verbose)
+    criteria = Criteria(
+        organism=organism.value,
+        assembly=assembly,
+        genome_annotation=genome_annotation,
+        accessibility=atac_assay,
+        rna=tuple(dict.fromkeys(rna_assay)),
+        peaks=peaks.value,
+        classifications=tuple(classification),
+        organs=tuple(organ),
+        terms=tuple(term),
+        life_stages=tuple(life_stage),
+        sexes=tuple(sex),
+        labs=tuple(lab),
+        tags=tuple(tag),
+        perturbed=perturbed,
+        audit="" if audit is AuditOption.none else audit.name.upper(),
+        archived=archived,
+    )
+    found = search(Portal(Connection(portal=portal or PORTAL)), criteria, least=pair_level.value, progress=console.note)
+    unpaired, answers = write_found(found, output)
+    for line in found.told:
+        console.say(line)
+    console.table(found.counts())
+    console.say()
+    console.say("pairs: " + ", ".join(f"{count} {level}" for level, count in found.levels()))
+    console.say(f"{output}: {len(found.pairs)} pairs in {found.lineages} lineages and {found.groups} groups")
+    console.say(f"{unpaired}: {len(found.unpaired)} experiments in no pair, with the reason")
+    console.say(f"{answers}: what the portal answered")
+    console.say(f"fetch them with: atac2rna encode fetch {shlex.quote(str(output))} -o encode")

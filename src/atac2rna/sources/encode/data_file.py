@@ -1,0 +1,124 @@
+"""A file of the portal: what it holds, where it can be had, and how to know that it is the right one."""
+
+import re
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from urllib.parse import unquote, urljoin, urlsplit
+
+from atac2rna.sources.encode.accession import checked_accession, linked_accession
+from atac2rna.sources.encode.hit import Hit
+
+FIELDS = (
+    "accession",
+    "dataset",
+    "status",
+    "file_format",
+    "file_type",
+    "output_type",
+    "assembly",
+    "genome_annotation",
+    "preferred_default",
+    "file_size",
+    "md5sum",
+    "href",
+    "cloud_metadata.url",
+    "biological_replicates",
+    "analyses.status",
+    "no_file_available",
+    "restricted",
+)
+"""What is asked of the portal of each file."""
+
+_MD5 = re.compile(r"[0-9a-fA-F]{32}")
+_SUFFIX = re.compile(r"(\.[A-Za-z0-9]{1,10}){1,2}")
+
+
+@dataclass(frozen=True)
+class DataFile:
+    """A file of an experiment.
+
+    Attributes:
+        accession: `ENCFF...`.
+        experiment: Accession of the experiment that it belongs to.
+        status: `released`, `archived`, `revoked`, ...
+        output_type: `pseudoreplicated peaks`, `gene quantifications`, ...
+        assembly: As the portal spells it (`GRCh38`).
+        genome_annotation: `V29`; empty for files without.
+        preferred: The portal's default file of its experiment.
+        size: Bytes as stored.
+        md5: Of the bytes as stored, lower case.
+        urls: Where it can be had: the public storage address if there is one, then the portal's own.
+        replicates: Numbers of the biological replicates that it was made of.
+        analyses: Statuses of the analyses that it belongs to.
+        suffix: `.bed.gz`, `.tsv`.
+        withheld: Restricted, or not available.
+    """
+
+    accession: str
+    experiment: str
+    status: str
+    output_type: str
+    assembly: str
+    genome_annotation: str
+    preferred: bool
+    size: int
+    md5: str
+    urls: tuple[str, ...]
+    replicates: tuple[int, ...]
+    analyses: tuple[str, ...]
+    suffix: str
+    withheld: bool
+
+    @property
+    def name(self) -> str:
+        """Name on the disk: accession and suffix."""
+        return self.accession + self.suffix
+
+
+def read_file(hit: Hit, *, portal: str) -> DataFile:
+    """Read a file out of a hit that has `FIELDS`.
+
+    Args:
+        hit: The hit.
+        portal: Address of the portal, for links without a host.
+
+    Raises:
+        InputError: If a field is not what the portal's schema says; the message names it and the accession.
+    """
+    where = f"{hit.source}: {hit.name}"
+    accession = checked_accession(hit.text("accession"), "file", where=where)
+    withheld = hit.flag("restricted") or hit.flag("no_file_available")
+    md5 = hit.text("md5sum", "" if withheld else None)
+    if md5 and not _MD5.fullmatch(md5):
+        raise hit.fault("md5sum", "32 hexadecimal digits", md5)
+    sizes = hit.wholes("file_size")
+    if len(sizes) != 1 and not withheld:
+        raise hit.fault("file_size", "one whole number", sizes or None)
+    href = hit.text("href", "" if withheld else None)
+    return DataFile(
+        accession=accession,
+        experiment=linked_accession(hit.text("dataset"), "experiment", where=f"{where}, field dataset"),
+        status=hit.text("status"),
+        output_type=hit.text("output_type"),
+        assembly=hit.text("assembly", ""),
+        genome_annotation=hit.text("genome_annotation", ""),
+        preferred=hit.flag("preferred_default"),
+        size=sizes[0] if sizes else 0,
+        md5=md5.lower(),
+        urls=tuple(url for url in (*hit.texts("cloud_metadata.url"), urljoin(portal, href) if href else "") if url),
+        replicates=hit.wholes("biological_replicates"),
+        analyses=hit.texts("analyses.status"),
+        suffix=_suffix(hit, href, accession),
+        withheld=withheld,
+    )
+
+
+def _suffix(hit: Hit, href: str, accession: str) -> str:
+    """Give the suffix of the stored file's name, which is the accession and a suffix."""
+    if not href:
+        return ""
+    name = PurePosixPath(unquote(urlsplit(href).path)).name
+    suffix = name.removeprefix(accession)
+    if suffix == name or not _SUFFIX.fullmatch(suffix):
+        raise hit.fault("href", f"an address that ends in {accession} and a suffix", href)
+    return suffix

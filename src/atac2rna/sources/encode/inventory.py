@@ -1,0 +1,132 @@
+"""What the portal says today of the files of a set, held against what the set expects of them."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+from atac2rna.errors import InputError
+from atac2rna.genome import canonical_assembly
+from atac2rna.sources.encode.criteria import file_query
+from atac2rna.sources.encode.data_file import DataFile, read_file
+from atac2rna.sources.encode.pairs_table import PairRow
+from atac2rna.sources.encode.peak_family import OUTPUT_TYPES
+from atac2rna.sources.encode.portal import Portal
+from atac2rna.sources.encode.receipt import PinnedFile
+
+QUANTIFICATIONS = "gene quantifications"
+_AT_ONCE = 100
+_GENTLE = {"archived": "a newer one may have taken its place", "revoked": "the portal no longer vouches for it"}
+
+
+def ask_files(
+    portal: Portal, accessions: Sequence[str], *, progress: Callable[[str], None] = lambda _: None
+) -> dict[str, DataFile]:
+    """Ask what the portal says of files today, a hundred at a time, whatever their status.
+
+    Returns:
+        The files by accession, in the order asked for; those that the portal does not know are left out.
+    """
+    found: dict[str, DataFile] = {}
+    for start in range(0, len(accessions), _AT_ONCE):
+        answer = portal.search(file_query(accessions[start : start + _AT_ONCE]))
+        found |= {file.accession: file for file in (read_file(hit, portal=portal.address) for hit in answer.hits())}
+        progress(f"files: {len(found)} of {len(accessions)}")
+    return {name: found[name] for name in accessions if name in found}
+
+
+def accessions_of(samples: Iterable[PairRow]) -> tuple[str, ...]:
+    """Give the files of samples, each once, in their order."""
+    return tuple(dict.fromkeys(name for row in samples for name in (*row.atac_files, *row.rna_files)))
+
+
+def judged(
+    samples: Sequence[PairRow],
+    files: Mapping[str, DataFile],
+    *,
+    pinned: Mapping[str, PinnedFile],
+    keep_revoked: bool,
+    where: str,
+) -> list[str]:
+    """Hold the files against what the set expects.
+
+    Args:
+        samples: The set.
+        files: What the portal says today.
+        pinned: What a manifest says; {} for a set that is fetched for the first time.
+        keep_revoked: Whether revoked files will do.
+        where: The table or manifest, for errors.
+
+    Returns:
+        A sentence for every file that has been archived or revoked but will do.
+
+    Raises:
+        InputError: If a file is gone, withheld, revoked, no longer the one that was pinned, or not what its column should
+            hold; nothing was fetched then.
+    """
+    faults: list[str] = []
+    told: list[str] = []
+    for row in samples:
+        place = f"{where} line {row.line}" if row.line and not pinned else f"{where}, sample {row.sample!r}"
+        for name in dict.fromkeys((*row.atac_files, *row.rna_files)):
+            file = files.get(name)
+            if file is None:
+                faults.append(f"{place}: every file is on the portal; it knows no {name}")
+                continue
+            fault = _unfit(row, file) or _changed(file, pinned.get(name)) or _status(file, keep_revoked)
+            if fault:
+                faults.append(f"{place}: {fault}")
+            elif file.status in _GENTLE:
+                told.append(f"{name} of {row.sample} has been {file.status} since: {_GENTLE[file.status]}")
+    fault = _families(samples, files, where)
+    if fault:
+        faults.append(fault)
+    if faults:
+        more = f" ({len(faults)} such faults in all)" if len(faults) > 1 else ""
+        raise InputError(f"{faults[0]}{more}. Nothing was fetched; search again, or take these samples out.")
+    return told
+
+
+def _unfit(row: PairRow, file: DataFile) -> str:
+    """Say why a file cannot stand in its column."""
+    assembly = canonical_assembly(row.columns.get("assembly", ""))
+    if canonical_assembly(file.assembly) != assembly:
+        return (
+            f"the files of a sample are of its assembly, {assembly}; {file.accession} is of {file.assembly or 'none'}"
+        )
+    if file.accession in row.atac_files and file.output_type not in _peak_types():
+        return f"column atac_files names peak files; {file.accession} holds {file.output_type}"
+    if file.accession in row.rna_files:
+        if file.output_type != QUANTIFICATIONS:
+            return f"column rna_files names {QUANTIFICATIONS}; {file.accession} holds {file.output_type}"
+        named = row.columns.get("genome_annotation", "").rpartition(":")[2]
+        if named and file.genome_annotation != named:
+            has = file.genome_annotation
+            return f"gene quantifications are of the sample's annotation, {named}; {file.accession} is of {has}"
+    return ""
+
+
+def _changed(file: DataFile, pin: PinnedFile | None) -> str:
+    if pin is not None and (file.md5, file.size) != (pin.md5, pin.size):
+        return f"a file is the one pinned (md5 {pin.md5}); {file.accession} is another one today (md5 {file.md5 or 'unknown'})"
+    return ""
+
+
+def _status(file: DataFile, keep_revoked: bool) -> str:
+    if file.withheld:
+        return f"a file can be had; {file.accession} is restricted or not available"
+    if file.status == "revoked" and not keep_revoked:
+        return f"a file is vouched for; {file.accession} has been revoked (--keep-revoked takes it all the same)"
+    if file.status not in ("released", *_GENTLE):
+        return f"a file is released; {file.accession} is {file.status!r}"
+    return ""
+
+
+def _families(samples: Sequence[PairRow], files: Mapping[str, DataFile], where: str) -> str:
+    """Say that peak files of two families are mixed."""
+    found = {files[name].output_type for row in samples for name in row.atac_files if name in files}
+    families = [set(types) for choices in OUTPUT_TYPES.values() for types in choices.values()]
+    if not found & _peak_types() or any(found <= family for family in families):
+        return ""
+    return f"{where}: the peaks of a set are of one family, as their scores differ; got {', '.join(sorted(found))}"
+
+
+def _peak_types() -> set[str]:
+    return {kind for choices in OUTPUT_TYPES.values() for types in choices.values() for kind in types}

@@ -1,0 +1,98 @@
+"""Groups and lineages of ENCODE samples: what must not be divided between training and test.
+
+A group is a donor and a biosample term: the samples of one donor's stomach. Where samples pool donors, those that share
+one with the same term are one group. A lineage is an organ: one name for each sample, by a fixed rule, so that it does
+not change with the samples around it.
+"""
+
+from collections.abc import Sequence
+
+_WITHIN = {
+    "colon": "intestine",
+    "large intestine": "intestine",
+    "small intestine": "intestine",
+    "arterial blood vessel": "vasculature",
+    "blood vessel": "vasculature",
+    "lymphatic vessel": "vasculature",
+    "vein": "vasculature",
+    "main bronchus": "lung",
+    "bronchus": "lung",
+    "trachea": "lung",
+    "mammary gland": "breast",
+    "ovary": "gonad",
+    "testis": "gonad",
+    "skin of prepuce of penis": "skin of body",
+    "hair follicle": "skin of body",
+    "brain meninx": "brain",
+    "bone marrow": "blood",
+    "bone element": "skeleton",
+    "cartilage element": "skeleton",
+    "coccyx": "skeleton",
+    "pericardium": "heart",
+    "placenta": "extraembryonic component",
+}
+"""Organ slims that are a part or a kind of another one, which names the lineage."""
+
+_UNSPECIFIC = (
+    "musculature of body",
+    "limb",
+    "vasculature",
+    "nerve",
+    "skeleton",
+    "lymphoid tissue",
+    "immune organ",
+    "extraembryonic component",
+    "embryo",
+    "adipose tissue",
+    "connective tissue",
+    "mucous gland",
+    "exocrine gland",
+    "endocrine gland",
+    "epithelium",
+    "bodily fluid",
+)
+"""Organ slims that say what a thing is made of, not where it is; the first of these serves where there is no other."""
+
+
+def lineage(organ_slims: Sequence[str], system_slims: Sequence[str], term_name: str) -> str:
+    """Name the lineage of a biosample.
+
+    Of its organ slims, with parts of organs counted as the organ, the first by name that is specific to a place; else the
+    first of those that are not, in the order above; else its first organ system by name; else its own term.
+
+    Args:
+        organ_slims: As the portal gives them, in any order.
+        system_slims: The same of organ systems.
+        term_name: Name of its ontology term.
+    """
+    organs = sorted({_WITHIN.get(slim, slim) for slim in organ_slims})
+    specific = [organ for organ in organs if organ not in _UNSPECIFIC]
+    if specific:
+        return specific[0]
+    if organs:
+        return min(organs, key=_UNSPECIFIC.index)
+    return min(system_slims, default=term_name)
+
+
+def group_names(members: Sequence[Sequence[tuple[str, str]]]) -> list[str]:
+    """Name the group of each sample.
+
+    Args:
+        members: For each sample its (donor, term) pairs; samples that share one, directly or by way of others, are one
+            group. A sample without any is a group of its own.
+
+    Returns:
+        A name for each sample: the first donor and term of its group by name; `unknown N` for one without.
+    """
+    root: dict[tuple[str, str], tuple[str, str]] = {}
+
+    def find(key: tuple[str, str]) -> tuple[str, str]:
+        while root.setdefault(key, key) != key:
+            key = root[key]
+        return key
+
+    for keys in members:
+        roots = {find(key) for key in keys}
+        for other in roots:
+            root[other] = min(roots)
+    return [" ".join(find(keys[0])) if keys else f"unknown {number}" for number, keys in enumerate(members, 1)]

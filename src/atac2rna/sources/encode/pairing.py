@@ -1,0 +1,272 @@
+"""Pairing: which RNA experiment stands for the same sample as which accessibility experiment, and how surely."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Literal, NamedTuple, get_args
+
+import numpy as np
+
+from atac2rna.sources.encode.experiment import Experiment
+
+PairLevel = Literal["same-biosample", "same-origin", "same-donor", "same-epigenome", "same-term"]
+"""How surely two experiments speak of one sample, strongest first. same-biosample: an accession of a biosample in common.
+same-origin: the same origin batch, or parts of one parent (or one is the other's). same-donor: same donor, term, age and
+life stage. same-epigenome: experiments of one ReferenceEpigenome, same term. same-term: same term and life stage alone, which
+will do for a cell line and is weak for tissue. Series of the kind MatchedSet never pair: they match in all but the donor."""
+
+LEVELS: tuple[PairLevel, ...] = get_args(PairLevel)
+
+
+class Pair(NamedTuple):
+    """An accessibility experiment and the RNA experiment that stands for the same sample.
+
+    Attributes:
+        accessibility: The one.
+        rna: The other.
+        level: How surely.
+        why: What they share, and what else could have been paired.
+    """
+
+    accessibility: Experiment
+    rna: Experiment
+    level: PairLevel
+    why: str
+
+
+class Unpaired(NamedTuple):
+    """An experiment without a partner, and why."""
+
+    experiment: Experiment
+    reason: str
+
+
+@dataclass(frozen=True)
+class Pairing:
+    """The outcome: pairs in the order of the accessibility experiments, then what is left of both sides."""
+
+    pairs: tuple[Pair, ...]
+    unpaired: tuple[Unpaired, ...]
+
+
+def pair_experiments(
+    accessibility: Sequence[Experiment],
+    rna: Sequence[Experiment],
+    *,
+    epigenomes: Sequence[frozenset[str]] = (),
+    least: PairLevel = "same-epigenome",
+    rna_preference: Sequence[str] = (),
+) -> Pairing:
+    """Pair experiments one to one.
+
+    Level by level, the strongest first, as many of the experiments still free as possible are paired; among the ways to do
+    so the one is taken in which the pairs share most: biosamples, donors, age and sex, lab, and time of release. No
+    experiment is used twice, so no truth stands for two samples.
+
+    Args:
+        accessibility: Experiments with a peak file.
+        rna: Experiments with gene quantifications.
+        epigenomes: Experiments of each ReferenceEpigenome, by accession.
+        least: The weakest level that will do.
+        rna_preference: RNA assays, the preferred first.
+
+    Returns:
+        Every experiment once, in a pair or with the reason why it is in none.
+    """
+    left = sorted(accessibility, key=lambda each: each.accession)
+    right = sorted(rna, key=lambda each: each.accession)
+    series = _series_of(epigenomes)
+    levels = {
+        (a.accession, r.accession): level
+        for a in left
+        for r in right
+        if (level := pair_level(a, r, epigenomes=series)) is not None
+    }
+    admitted = LEVELS[: LEVELS.index(least) + 1]
+    partner: dict[str, tuple[str, PairLevel]] = {}
+    for level in admitted:
+        free_left = [a for a in left if a.accession not in partner]
+        free_right = [r for r in right if r.accession not in partner]
+        for a, r in _matched(free_left, free_right, levels, level, rna_preference):
+            partner[a.accession] = (r.accession, level)
+            partner[r.accession] = (a.accession, level)
+    by_name = {each.accession: each for each in right}
+    pairs = []
+    for a in left:
+        if a.accession in partner:
+            r, level = by_name[partner[a.accession][0]], partner[a.accession][1]
+            pairs.append(Pair(a, r, level, _why(a, r, level, levels, series, left, right)))
+    unpaired = [
+        Unpaired(each, _reason(each, others, levels, partner, least))
+        for side, others in ((left, right), (right, left))
+        for each in side
+        if each.accession not in partner
+    ]
+    return Pairing(tuple(pairs), tuple(unpaired))
+
+
+def pair_level(a: Experiment, r: Experiment, *, epigenomes: Mapping[str, frozenset[int]]) -> PairLevel | None:
+    """Tell the strongest level at which two experiments pair; None where they do not.
+
+    Args:
+        a: An accessibility experiment.
+        r: An RNA experiment.
+        epigenomes: Numbers of the reference epigenomes of each experiment.
+    """
+    if not _alike(a, r):
+        return None
+    if _share(a.biosamples, r.biosamples):
+        return "same-biosample"
+    if (a.term_id, a.classification) != (r.term_id, r.classification):
+        return None
+    relatives = _share(a.parents, (*r.parents, *r.biosamples)) or _share(a.biosamples, r.parents)
+    if _share(a.batches, r.batches) or relatives:
+        return "same-origin"
+    if _share(a.donors, r.donors) and _same(a.ages, r.ages) and _same(a.life_stages, r.life_stages):
+        return "same-donor"
+    if epigenomes.get(a.accession, frozenset()) & epigenomes.get(r.accession, frozenset()):
+        return "same-epigenome"
+    if a.classification == "cell line" or _same(a.life_stages, r.life_stages):
+        return "same-term"
+    return None
+
+
+def _alike(a: Experiment, r: Experiment) -> bool:
+    """Tell whether both were treated alike: no pair crosses a perturbation or a fraction of the cell."""
+    return (
+        a.perturbed == r.perturbed
+        and set(a.treatments) == set(r.treatments)
+        and set(a.modifications) == set(r.modifications)
+        and set(a.fractions) == set(r.fractions)
+    )
+
+
+def _share(one: Sequence[str], other: Sequence[str]) -> bool:
+    return not set(one).isdisjoint(other)
+
+
+def _same(one: Sequence[str], other: Sequence[str]) -> bool:
+    """Tell whether two lists agree, as far as both are known."""
+    return not one or not other or set(one) == set(other)
+
+
+def _series_of(epigenomes: Sequence[frozenset[str]]) -> dict[str, frozenset[int]]:
+    found: dict[str, frozenset[int]] = {}
+    for number, members in enumerate(epigenomes):
+        for name in members:
+            found[name] = found.get(name, frozenset()) | {number}
+    return found
+
+
+def _matched(
+    left: Sequence[Experiment],
+    right: Sequence[Experiment],
+    levels: Mapping[tuple[str, str], PairLevel],
+    level: PairLevel,
+    rna_preference: Sequence[str],
+) -> list[tuple[Experiment, Experiment]]:
+    """Pair as many as possible at one level, at the least distance in all."""
+    from scipy.optimize import linear_sum_assignment
+
+    edges = [(a, r) for a in left for r in right if levels.get((a.accession, r.accession)) == level]
+    rows = list({a.accession: a for a, _ in edges}.values())
+    columns = list({r.accession: r for _, r in edges}.values())
+    row_of, column_of = ({each.accession: i for i, each in enumerate(side)} for side in (rows, columns))
+    # No pair costs more than all pairs that there can be: so most experiments find a partner.
+    cost = np.full((len(rows), len(columns)), 100.0 * (len(rows) + 1))
+    for a, r in edges:
+        i, j = row_of[a.accession], column_of[r.accession]
+        # The order of accessions settles what is otherwise equal.
+        cost[i, j] = _distance(a, r, rna_preference) + 1e-6 * abs(i / len(rows) - j / len(columns))
+    found = {(rows[i].accession, columns[j].accession) for i, j in zip(*linear_sum_assignment(cost), strict=True)}
+    return [(a, r) for a, r in edges if (a.accession, r.accession) in found]
+
+
+def _distance(a: Experiment, r: Experiment, rna_preference: Sequence[str]) -> float:
+    """Say how much two experiments of one level differ, less than 100."""
+    preference = rna_preference.index(r.assay) if r.assay in rna_preference else len(rna_preference)
+    return (
+        16.0 * min(preference, 3)
+        + 8.0 * _apart(a.biosamples, r.biosamples)
+        + 8.0 * _apart(a.donors, r.donors)
+        + 4.0 * (not _same(a.ages, r.ages))
+        + 2.0 * (not _same(a.sexes, r.sexes))
+        + 1.0 * (a.lab != r.lab)
+        + 0.5 / max(len(r.replicates), 1)
+        + 0.4 * min(_days(a.released, r.released) / 20_000, 1.0)
+    )
+
+
+def _apart(one: Sequence[str], other: Sequence[str]) -> float:
+    """Give 1 - Jaccard of two sets."""
+    every = set(one) | set(other)
+    return 1.0 - len(set(one) & set(other)) / len(every) if every else 0.0
+
+
+def _days(one: str, other: str) -> int:
+    try:
+        return abs((date.fromisoformat(one[:10]) - date.fromisoformat(other[:10])).days)
+    except ValueError:
+        return 20_000
+
+
+def _why(
+    a: Experiment,
+    r: Experiment,
+    level: PairLevel,
+    levels: Mapping[tuple[str, str], PairLevel],
+    series: Mapping[str, frozenset[int]],
+    left: Sequence[Experiment],
+    right: Sequence[Experiment],
+) -> str:
+    """Say what two experiments share, and which rivals there were at the same level."""
+    shared = {
+        "same-biosample": f"biosample {', '.join(sorted(set(a.biosamples) & set(r.biosamples)))}",
+        "same-origin": f"origin {', '.join(_origins(a, r))}",
+        "same-donor": f"donor {', '.join(sorted(set(a.donors) & set(r.donors)))} and {a.term_name}",
+        "same-epigenome": f"a reference epigenome and {a.term_name}",
+        "same-term": f"{a.term_name} alone",
+    }[level]
+    rivals = [
+        *(each.accession for each in right if each is not r and levels.get((a.accession, each.accession)) == level),
+        *(each.accession for each in left if each is not a and levels.get((each.accession, r.accession)) == level),
+    ]
+    several = f"; as well at this level: {', '.join(rivals[:6])}{', ...' if len(rivals) > 6 else ''}" if rivals else ""
+    return f"both have {shared}{several}"
+
+
+def _origins(a: Experiment, r: Experiment) -> list[str]:
+    lines = (set(a.parents) | set(a.biosamples)) & (set(r.parents) | set(r.biosamples))
+    return sorted((set(a.batches) & set(r.batches)) | lines)
+
+
+def _reason(
+    each: Experiment,
+    others: Sequence[Experiment],
+    levels: Mapping[tuple[str, str], PairLevel],
+    partner: Mapping[str, tuple[str, PairLevel]],
+    least: PairLevel,
+) -> str:
+    """Say why an experiment has no partner."""
+    kind = "accessibility" if "RNA" in each.assay else "RNA"
+    possible = {
+        other.accession: level
+        for other in others
+        if (level := levels.get((each.accession, other.accession)) or levels.get((other.accession, each.accession)))
+    }
+    enough = {name for name, level in possible.items() if LEVELS.index(level) <= LEVELS.index(least)}
+    if enough:
+        name = min(enough, key=lambda name: (LEVELS.index(possible[name]), name))
+        taken, level = partner[name]
+        return f"{name} is paired with {taken} already ({level}), and no other would do"
+    if possible:
+        name = min(possible, key=lambda name: (LEVELS.index(possible[name]), name))
+        return f"pairs with {name} at {possible[name]} only; see --pair-level"
+    same_term = [other for other in others if other.term_id == each.term_id]
+    if not same_term:
+        return f"no {kind} experiment of {each.term_name} ({each.term_id})"
+    if not any(_alike(each, other) for other in same_term):
+        return (
+            f"the {kind} experiments of {each.term_name} are of another treatment, modification or fraction of the cell"
+        )
+    return f"the {kind} experiments of {each.term_name} are of another age or life stage"

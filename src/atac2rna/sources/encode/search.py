@@ -1,0 +1,281 @@
+"""Search: the few queries, their answers joined into experiments with files, and those paired."""
+
+import gzip
+import json
+import re
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from atac2rna import __version__
+from atac2rna.files import whole_file
+from atac2rna.genome import canonical_assembly
+from atac2rna.sources.encode.accession import linked_accession
+from atac2rna.sources.encode.criteria import (
+    Criteria,
+    admitted,
+    epigenome_query,
+    experiment_query,
+    peak_query,
+    quantification_query,
+    resolved,
+)
+from atac2rna.sources.encode.data_file import DataFile, read_file
+from atac2rna.sources.encode.experiment import Experiment, read_experiment
+from atac2rna.sources.encode.file_choice import Choice, choose_peaks, choose_quantifications
+from atac2rna.sources.encode.lineage import group_names, lineage
+from atac2rna.sources.encode.pairing import LEVELS, Pair, PairLevel, Unpaired, pair_experiments
+from atac2rna.sources.encode.pairs_table import write_pairs
+from atac2rna.sources.encode.portal import Answer, Portal
+
+TERMS_OF_USE = "https://www.encodeproject.org/help/citing-encode/"
+"""How the portal wants its data to be used and cited."""
+
+_NO_LETTER = re.compile(r"[^A-Za-z0-9.+-]+")
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a search found.
+
+    Attributes:
+        criteria: What was looked for, defaults filled in.
+        least: The weakest level of pairing that would do.
+        portal: Address of the portal.
+        answers: What it said, query by query.
+        experiments: Experiments that were admitted, accessibility first.
+        pairs: Pairs, in the order of the accessibility experiments.
+        chosen: Files chosen of each paired experiment, by its accession.
+        unpaired: The others, with the reason.
+        told: What each choice left.
+    """
+
+    criteria: Criteria
+    least: PairLevel
+    portal: str
+    answers: tuple[Answer, ...]
+    experiments: tuple[Experiment, ...]
+    pairs: tuple[Pair, ...]
+    chosen: Mapping[str, Choice]
+    unpaired: tuple[Unpaired, ...]
+    told: tuple[str, ...]
+
+    def counts(self) -> list[tuple[str, ...]]:
+        """Count experiments and pairs by classification: header, a row a class, a row for all."""
+        sides = {True: Counter[str](), False: Counter[str]()}
+        for each in self.experiments:
+            sides[each.assay == self.criteria.accessibility][each.classification] += 1
+        pairs = Counter(pair.accessibility.classification for pair in self.pairs)
+        classes = sorted({*sides[True], *sides[False]})
+        rows = [(name, str(sides[True][name]), str(sides[False][name]), str(pairs[name])) for name in classes]
+        total = ("all", str(sides[True].total()), str(sides[False].total()), str(pairs.total()))
+        return [("classification", self.criteria.accessibility, " or ".join(self.criteria.rna), "pairs"), *rows, total]
+
+    @property
+    def lineages(self) -> int:
+        """Lineages of the pairs."""
+        return len({_lineage(pair) for pair in self.pairs})
+
+    @property
+    def groups(self) -> int:
+        """Groups of the pairs."""
+        return len(set(_groups(self.pairs)))
+
+    def levels(self) -> list[tuple[str, int]]:
+        """Count pairs by level, strongest first."""
+        found = Counter(pair.level for pair in self.pairs)
+        return [(level, found[level]) for level in LEVELS]
+
+
+def search(
+    portal: Portal,
+    criteria: Criteria,
+    *,
+    least: PairLevel = "same-epigenome",
+    progress: Callable[[str], None] = lambda _: None,
+) -> Found:
+    """Find the experiments that criteria describe, choose their files, and pair them.
+
+    Five queries, whatever the number of experiments: experiments of either assay, peak files, gene quantifications,
+    reference epigenomes. They are joined on the files' field `dataset`.
+
+    Args:
+        portal: Where to ask.
+        criteria: What for.
+        least: The weakest level of pairing that will do.
+        progress: Told of every answer.
+
+    Raises:
+        InputError: If the portal cannot be reached or answers something else than its documentation says, or a choice names
+            what no experiment has.
+    """
+    criteria = resolved(criteria)
+    answers: list[Answer] = []
+
+    def ask(what: str, query: Sequence[tuple[str, str]]) -> Answer:
+        answers.append(portal.search(query))
+        progress(f"{what}: {answers[-1].total}")
+        return answers[-1]
+
+    asked = [
+        ask(f"{criteria.accessibility} experiments", experiment_query(criteria, [criteria.accessibility])),
+        ask(f"{' or '.join(criteria.rna)} experiments", experiment_query(criteria, criteria.rna)),
+    ]
+    everything = {each.accession: each for answer in asked for each in map(read_experiment, answer.hits())}
+    peaks = _by_experiment(ask("peak files", peak_query(criteria)), portal)
+    tables = _by_experiment(ask("gene quantifications", quantification_query(criteria)), portal)
+    epigenomes = _epigenomes(ask("reference epigenomes", epigenome_query()))
+    experiments, told = admitted(list(everything.values()), criteria)
+
+    chosen: dict[str, Choice] = {}
+    for each in experiments:
+        if each.assay == criteria.accessibility:
+            expected = criteria.peaks != "idr"
+            own = peaks.get(each.accession, ())
+            chosen[each.accession] = choose_peaks(own, criteria.output_types, default_expected=expected)
+        else:
+            chosen[each.accession] = choose_quantifications(tables.get(each.accession, ()), each.replicates)
+    usable = [each for each in experiments if chosen[each.accession].files]
+    pairing = pair_experiments(
+        [each for each in usable if each.assay == criteria.accessibility],
+        [each for each in usable if each.assay != criteria.accessibility],
+        epigenomes=epigenomes,
+        least=least,
+        rna_preference=criteria.rna,
+    )
+    without = [
+        Unpaired(each, chosen[each.accession].remark) for each in experiments if not chosen[each.accession].files
+    ]
+    unpaired = sorted(
+        (*pairing.unpaired, *without), key=lambda item: (item.experiment.assay, item.experiment.accession)
+    )
+    return Found(
+        criteria=criteria,
+        least=least,
+        portal=portal.address,
+        answers=tuple(answers),
+        experiments=tuple(experiments),
+        pairs=pairing.pairs,
+        chosen=chosen,
+        unpaired=tuple(unpaired),
+        told=tuple(told),
+    )
+
+
+def write_found(found: Found, path: Path) -> tuple[Path, Path]:
+    """Write what was found.
+
+    Args:
+        found: The outcome of a search.
+        path: The table of pairs, `NAME.tsv`.
+
+    Returns:
+        Paths of what is written beside it: the experiments that are in no pair, with the reason (`NAME.unpaired.tsv`), and
+        what the portal answered, as it came (`NAME.answers.json.gz`).
+    """
+    stem = path.name.removesuffix(".tsv")
+    unpaired, answers = path.with_name(f"{stem}.unpaired.tsv"), path.with_name(f"{stem}.answers.json.gz")
+    raw = [asdict(answer) for answer in found.answers]
+    text = json.dumps({"portal": found.portal, "answers": raw}, indent=0, sort_keys=True)
+    with whole_file(answers) as temporary:
+        temporary.write_bytes(gzip.compress(text.encode(), mtime=0))
+    header = ("experiment", "assay", "classification", "term_name", "term_id", "reason", "summary")
+    rows = [
+        (each.accession, each.assay, each.classification, each.term_name, each.term_id, reason, each.summary)
+        for each, reason in found.unpaired
+    ]
+    with whole_file(unpaired) as temporary:
+        lines = ("\t".join(" ".join(cell.split()) for cell in row) for row in (header, *rows))
+        temporary.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    write_pairs(path, head=_head(found), rows=_rows(found))
+    return unpaired, answers
+
+
+def _head(found: Found) -> dict[str, object]:
+    criteria = {key: value for key, value in asdict(found.criteria).items() if value not in ("", ())}
+    return {
+        "atac2rna": __version__,
+        "portal": found.portal,
+        "date": found.answers[0].date,
+        "terms_of_use": TERMS_OF_USE,
+        "criteria": criteria | {"pair_level": found.least},
+        "queries": [answer.url for answer in found.answers],
+    }
+
+
+def _rows(found: Found) -> list[dict[str, str]]:
+    return [_row(found, pair, group) for pair, group in zip(found.pairs, _groups(found.pairs), strict=True)]
+
+
+def _row(found: Found, pair: Pair, group: str) -> dict[str, str]:
+    a, r = pair.accessibility, pair.rna
+    peaks, tables = found.chosen[a.accession], found.chosen[r.accession]
+    remarks = [f"{each.accession}: {choice.remark}" for each, choice in ((a, peaks), (r, tables)) if choice.remark]
+    return {
+        "sample": f"{_NO_LETTER.sub('_', a.term_name).strip('_.')}_{a.accession}",
+        "pair_level": pair.level,
+        "assembly": canonical_assembly(found.criteria.assembly),
+        "genome_annotation": f"GENCODE:{found.criteria.genome_annotation}",
+        "lineage": _lineage(pair),
+        "group": group,
+        "dataset": r.assay,
+        "term_name": a.term_name,
+        "term_id": a.term_id,
+        "classification": a.classification,
+        "organs": "; ".join(a.organ_slims),
+        "life_stage": "; ".join(a.life_stages),
+        "age": "; ".join(a.ages),
+        "sex": "; ".join(a.sexes),
+        "donor": "; ".join(dict.fromkeys((*a.donors, *r.donors))),
+        "atac_assay": a.assay,
+        "atac_experiment": a.accession,
+        "atac_files": ";".join(file.accession for file in peaks.files),
+        "atac_output": peaks.files[0].output_type,
+        "atac_lab": a.lab,
+        "rna_assay": r.assay,
+        "rna_experiment": r.accession,
+        "rna_files": ";".join(file.accession for file in tables.files),
+        "rna_lab": r.lab,
+        "why": pair.why,
+        "remark": "; ".join(remarks),
+    }
+
+
+def _lineage(pair: Pair) -> str:
+    a = pair.accessibility
+    return lineage(a.organ_slims, a.system_slims, a.term_name)
+
+
+def _groups(pairs: Sequence[Pair]) -> list[str]:
+    """Name the group of each pair: what the donors of either experiment and its term join."""
+    return group_names(
+        [
+            list(
+                dict.fromkeys(
+                    (donor, each.term_name) for each in (pair.accessibility, pair.rna) for donor in each.donors
+                )
+            )
+            for pair in pairs
+        ]
+    )
+
+
+def _by_experiment(answer: Answer, portal: Portal) -> dict[str, tuple[DataFile, ...]]:
+    """Read files, by the experiment that they belong to."""
+    found: dict[str, tuple[DataFile, ...]] = {}
+    for hit in answer.hits():
+        file = read_file(hit, portal=portal.address)
+        found[file.experiment] = (*found.get(file.experiment, ()), file)
+    return found
+
+
+def _epigenomes(answer: Answer) -> list[frozenset[str]]:
+    """Read the experiments of each reference epigenome; a series of another kind, should one come, is no evidence."""
+    found = []
+    for hit in answer.hits():
+        if hit.values("@type")[:1] == ("ReferenceEpigenome",):
+            links = hit.texts("related_datasets")
+            where = f"{hit.source}: {hit.name}, field related_datasets"
+            found.append(frozenset(linked_accession(link, "experiment", where=where) for link in links))
+    return found
