@@ -19,9 +19,18 @@ ROW = dict.fromkeys(COLUMNS, "") | {
 
 def test_pairs_come_back(tmp_path: Path) -> None:
     path = tmp_path / "pairs.tsv"
-    write_pairs(path, head={"portal": "https://portal.org", "queries": ["a", "b"], "criteria": {"x": 1}}, rows=[ROW])
+    write_pairs(
+        path,
+        head={"atac2rna": "0.1", "portal": "https://portal.org", "queries": ["a", "b"], "criteria": {"x": 1}},
+        rows=[ROW],
+    )
     table = read_pairs(path)
-    assert table.head == {"portal": "https://portal.org", "queries": ["a", "b"], "criteria": {"x": 1}}
+    assert table.head == {
+        "atac2rna": "0.1",
+        "portal": "https://portal.org",
+        "queries": ["a", "b"],
+        "criteria": {"x": 1},
+    }
     (row,) = table.rows
     assert (row.sample, row.atac_files, row.rna_files) == (
         "stomach_1",

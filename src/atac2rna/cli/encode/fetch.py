@@ -1,5 +1,6 @@
 """atac2rna encode fetch."""
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -34,3 +35,36 @@ def fetch(
     verbose: Verbose = False,
 ) -> None:
     """Parse, fetch, print where the set is."""
+    from atac2rna.cache import cache_folder
+    from atac2rna.cli.console import Console
+    from atac2rna.cli.encode.watching import watching
+    from atac2rna.errors import InputError
+    from atac2rna.sources.connection import PORTAL, Connection
+    from atac2rna.sources.encode.fetching import fetch_set, read_order
+    from atac2rna.sources.encode.portal import Portal
+
+    if (pairs is None) == (manifest is None):
+        raise InputError(
+            "a set is a table of pairs or a --manifest; got both or none. Name one: encode fetch pairs.tsv -o DIR."
+        )
+    console = Console(quiet=quiet, verbose=verbose)
+    order = read_order(pairs=pairs, manifest=manifest)
+    with Connection(portal=portal or PORTAL) as connection, watching(console, order.n_files) as watch:
+        fetched = fetch_set(
+            Portal(connection),
+            order,
+            output,
+            cache=cache_folder(),
+            keep_revoked=keep_revoked,
+            workers=workers,
+            watch=watch,
+            progress=console.note,
+        )
+    for line in fetched.told:
+        console.say(f"note: {line}")
+    ways = ", ".join(f"{count} {how}" for how, count in sorted(watch.ways.items()))
+    console.say(f"{fetched.samples}: {len(order.samples)} samples, {order.n_files} files ({ways})")
+    console.say(
+        f"{fetched.samples.with_name('manifest.json')}: what was asked and which bytes came; share it with your results"
+    )
+    console.say(f"build an atlas with: atac2rna build {shlex.quote(str(fetched.samples))} -o encode.zarr")

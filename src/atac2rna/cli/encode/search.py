@@ -99,7 +99,7 @@ def search(
     """Parse, search, print what came back."""
     from atac2rna.cli.console import Console
     from atac2rna.sources.connection import PORTAL, Connection
-    from atac2rna.sources.encode.criteria import Criteria
+    from atac2rna.sources.encode.criteria import RNA_ASSAYS, Criteria
     from atac2rna.sources.encode.portal import Portal
     from atac2rna.sources.encode.search import search, write_found
 
@@ -124,12 +124,17 @@ def search(
     )
     found = search(Portal(Connection(portal=portal or PORTAL)), criteria, least=pair_level.value, progress=console.note)
     unpaired, answers = write_found(found, output)
+    for assay in RNA_ASSAYS:
+        if assay not in criteria.rna:
+            console.note(f"{assay} was not looked at; --rna-assay {shlex.quote(assay)} beside the others adds it")
     for line in found.told:
         console.say(line)
     console.table(found.counts())
     console.say()
     console.say("pairs: " + ", ".join(f"{count} {level}" for level, count in found.levels()))
-    console.say(f"{output}: {len(found.pairs)} pairs in {found.lineages} lineages and {found.groups} groups")
+    console.say(
+        f"{output}: {len(found.pairs)} pairs in {found.lineages} lineages and {len(set(found.group_of_pairs()))} groups"
+    )
     console.say(f"{unpaired}: {len(found.unpaired)} experiments in no pair, with the reason")
     console.say(f"{answers}: what the portal answered")
     console.say(f"fetch them with: atac2rna encode fetch {shlex.quote(str(output))} -o encode")

@@ -31,8 +31,9 @@ FIELDS = (
     f"{_BIOSAMPLE}.life_stage",
     f"{_BIOSAMPLE}.age_display",
     f"{_BIOSAMPLE}.sex",
-    f"{_BIOSAMPLE}.treatments.@id",
-    f"{_BIOSAMPLE}.applied_modifications.@id",
+    f"{_BIOSAMPLE}.treatments",
+    f"{_BIOSAMPLE}.applied_modifications",
+    f"{_BIOSAMPLE}.genetic_modifications",
     f"{_BIOSAMPLE}.origin_batch",
     f"{_BIOSAMPLE}.part_of",
     f"{_BIOSAMPLE}.subcellular_fraction_term_name",
@@ -65,8 +66,8 @@ class Experiment:
         life_stages: `adult`, `embryonic`, ...; without `unknown`.
         ages: As displayed (`53 years`); without `unknown`.
         sexes: `female`, `male`, `mixed`; without `unknown`.
-        treatments: Links of treatments.
-        modifications: Links of genetic modifications.
+        treatments: Links of treatments, or what describes them.
+        modifications: Links of genetic modifications, or what describes them.
         fractions: Subcellular fractions; () for whole cells.
         perturbed: The portal's flag: treated, modified or otherwise unlike the unperturbed biosample.
         audits: Categories of audits by level.
@@ -132,8 +133,8 @@ def read_experiment(hit: Hit) -> Experiment:
         life_stages=sample("life_stage"),
         ages=sample("age_display"),
         sexes=sample("sex"),
-        treatments=sample("treatments"),
-        modifications=sample("applied_modifications"),
+        treatments=hit.identities(f"{_BIOSAMPLE}.treatments"),
+        modifications=hit.identities(f"{_BIOSAMPLE}.applied_modifications", f"{_BIOSAMPLE}.genetic_modifications"),
         fractions=sample("subcellular_fraction_term_name"),
         perturbed=hit.flag("perturbed"),
         audits={level: hit.texts(f"audit.{level}.category") for level in AUDIT_LEVELS},

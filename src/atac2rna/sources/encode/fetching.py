@@ -11,7 +11,7 @@ from atac2rna.files import peek_text, whole_file
 from atac2rna.sources.download import Wanted, Watch, download_all
 from atac2rna.sources.encode.data_file import DataFile
 from atac2rna.sources.encode.inventory import QUANTIFICATIONS, accessions_of, ask_files, judged
-from atac2rna.sources.encode.pairs_table import PairRow
+from atac2rna.sources.encode.pairs_table import PairRow, read_pairs
 from atac2rna.sources.encode.portal import Portal
 from atac2rna.sources.encode.receipt import PinnedFile, Receipt, read_receipt, write_receipt
 
@@ -37,6 +37,26 @@ class Order:
     source: str
     pinned: Mapping[str, PinnedFile] = field(default_factory=dict)
 
+    @property
+    def n_files(self) -> int:
+        """Number of files."""
+        return len(accessions_of(self.samples))
+
+
+def read_order(*, pairs: Path | None, manifest: Path | None) -> Order:
+    """Read what is to be fetched from a table of pairs or from a manifest, whichever is given.
+
+    Raises:
+        InputError: If it is none.
+    """
+    if manifest is not None:
+        receipt = read_receipt(manifest)
+        return Order(receipt.samples, receipt.search, str(manifest), receipt.files)
+    if pairs is None:
+        raise ValueError("a table of pairs or a manifest is read; got neither")
+    table = read_pairs(pairs)
+    return Order(table.rows, table.head, str(pairs))
+
 
 class Fetched(NamedTuple):
     """The outcome.
@@ -57,9 +77,10 @@ def fetch_set(
     order: Order,
     folder: Path,
     *,
+    cache: Path | None,
     keep_revoked: bool = False,
     workers: int = 4,
-    watch: Watch,
+    watch: Watch | None = None,
     progress: Callable[[str], None] = lambda _: None,
 ) -> Fetched:
     """Fetch the files of a set, and write its samples.tsv and manifest.json.
@@ -71,6 +92,7 @@ def fetch_set(
         portal: Where the files are.
         order: Which.
         folder: Folder of the set: peaks in `atac/`, gene quantifications in `rna/`.
+        cache: Folder of the files kept for all projects; None: none.
         keep_revoked: Take files that the portal has revoked, too.
         workers: Files fetched at a time.
         watch: Told of every file.
@@ -90,7 +112,7 @@ def fetch_set(
     wanted = [
         (Wanted(name, files[name].urls, files[name].size, files[name].md5), folder / paths[name]) for name in names
     ]
-    download_all(portal.connection, wanted, workers=workers, watch=watch)
+    download_all(portal.connection, wanted, workers=workers, watch=watch, cache=cache)
     for name in names:
         _refuse_other_content(files[name], folder / paths[name])
     receipt = Receipt(

@@ -1,5 +1,6 @@
 """One object of an answer of the portal, read by dotted paths."""
 
+import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -32,6 +33,15 @@ class Hit:
                 raise self.fault(path, "text", value)
             found.setdefault(text)
         return tuple(found)
+
+    def identities(self, *paths: str) -> tuple[str, ...]:
+        """Tell apart what the paths lead to, each once, in order: an object by its `@id`, one without by all it says."""
+        found = {
+            str(value.get("@id") or json.dumps(value, sort_keys=True)) if isinstance(value, Mapping) else str(value)
+            for path in paths
+            for value in self.values(path)
+        }
+        return tuple(sorted(found))
 
     def text(self, path: str, default: str | None = None) -> str:
         """Give the one text of a path.

@@ -53,6 +53,57 @@ _UNSPECIFIC = (
 )
 """Organ slims that say what a thing is made of, not where it is; the first of these serves where there is no other."""
 
+_PLACES = (
+    "adrenal gland",
+    "blood",
+    "brain",
+    "breast",
+    "diaphragm",
+    "ear",
+    "esophagus",
+    "eye",
+    "gallbladder",
+    "gonad",
+    "heart",
+    "intestine",
+    "kidney",
+    "lacrimal gland",
+    "larynx",
+    "liver",
+    "lung",
+    "lymph node",
+    "major salivary gland",
+    "mouth",
+    "nose",
+    "pancreas",
+    "parathyroid gland",
+    "penis",
+    "pharynx",
+    "pituitary gland",
+    "prostate gland",
+    "sebaceous gland",
+    "seminal vesicle",
+    "skin of body",
+    "spinal cord",
+    "spleen",
+    "stomach",
+    "sweat gland",
+    "thymus",
+    "thyroid gland",
+    "tongue",
+    "ureter",
+    "urethra",
+    "urinary bladder",
+    "uterus",
+    "vagina",
+)
+"""Organ slims that say where a thing is. One that is in none of these lists is taken for a place, too."""
+
+
+def is_known_organ(slim: str) -> bool:
+    """Tell whether the rule of lineages was written with this organ slim in mind."""
+    return slim in _WITHIN or slim in _UNSPECIFIC or slim in _PLACES
+
 
 def lineage(organ_slims: Sequence[str], system_slims: Sequence[str], term_name: str) -> str:
     """Name the lineage of a biosample.

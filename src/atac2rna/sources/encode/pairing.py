@@ -76,29 +76,23 @@ def pair_experiments(
     left = sorted(accessibility, key=lambda each: each.accession)
     right = sorted(rna, key=lambda each: each.accession)
     series = _series_of(epigenomes)
-    levels = {
-        (a.accession, r.accession): level
-        for a in left
-        for r in right
-        if (level := pair_level(a, r, epigenomes=series)) is not None
-    }
+    levels = _levels(left, right, series)
     admitted = LEVELS[: LEVELS.index(least) + 1]
+    by_name = {each.accession: each for each in (*left, *right)}
     partner: dict[str, tuple[str, PairLevel]] = {}
     for level in admitted:
-        free_left = [a for a in left if a.accession not in partner]
-        free_right = [r for r in right if r.accession not in partner]
-        for a, r in _matched(free_left, free_right, levels, level, rna_preference):
+        free = [pair for pair, at in levels.items() if at == level and not partner.keys() & set(pair)]
+        for a, r in _matched([(by_name[a], by_name[r]) for a, r in free], rna_preference):
             partner[a.accession] = (r.accession, level)
             partner[r.accession] = (a.accession, level)
-    by_name = {each.accession: each for each in right}
     pairs = []
     for a in left:
         if a.accession in partner:
             r, level = by_name[partner[a.accession][0]], partner[a.accession][1]
             pairs.append(Pair(a, r, level, _why(a, r, level, levels, series, left, right)))
     unpaired = [
-        Unpaired(each, _reason(each, others, levels, partner, least))
-        for side, others in ((left, right), (right, left))
+        Unpaired(each, _reason(each, others, kind, levels, partner, least))
+        for side, others, kind in ((left, right, " or ".join(rna_preference) or "RNA"), (right, left, "accessibility"))
         for each in side
         if each.accession not in partner
     ]
@@ -131,6 +125,24 @@ def pair_level(a: Experiment, r: Experiment, *, epigenomes: Mapping[str, frozens
     return None
 
 
+def _levels(
+    left: Sequence[Experiment], right: Sequence[Experiment], epigenomes: Mapping[str, frozenset[int]]
+) -> dict[tuple[str, str], PairLevel]:
+    """Tell the level of every two experiments that pair; only those that share a term or a biosample are looked at."""
+    sharing: dict[str, dict[str, Experiment]] = {}
+    for r in right:
+        for key in (r.term_id, *r.biosamples):
+            sharing.setdefault(key, {})[r.accession] = r
+    levels: dict[tuple[str, str], PairLevel] = {}
+    for a in left:
+        candidates = {name: r for key in (a.term_id, *a.biosamples) for name, r in sharing.get(key, {}).items()}
+        for name in sorted(candidates):
+            level = pair_level(a, candidates[name], epigenomes=epigenomes)
+            if level is not None:
+                levels[a.accession, name] = level
+    return levels
+
+
 def _alike(a: Experiment, r: Experiment) -> bool:
     """Tell whether both were treated alike: no pair crosses a perturbation or a fraction of the cell."""
     return (
@@ -159,16 +171,11 @@ def _series_of(epigenomes: Sequence[frozenset[str]]) -> dict[str, frozenset[int]
 
 
 def _matched(
-    left: Sequence[Experiment],
-    right: Sequence[Experiment],
-    levels: Mapping[tuple[str, str], PairLevel],
-    level: PairLevel,
-    rna_preference: Sequence[str],
+    edges: Sequence[tuple[Experiment, Experiment]], rna_preference: Sequence[str]
 ) -> list[tuple[Experiment, Experiment]]:
-    """Pair as many as possible at one level, at the least distance in all."""
+    """Choose as many as possible of the pairs that could be, no experiment twice, at the least distance in all."""
     from scipy.optimize import linear_sum_assignment
 
-    edges = [(a, r) for a in left for r in right if levels.get((a.accession, r.accession)) == level]
     rows = list({a.accession: a for a, _ in edges}.values())
     columns = list({r.accession: r for _, r in edges}.values())
     row_of, column_of = ({each.accession: i for i, each in enumerate(side)} for side in (rows, columns))
@@ -243,12 +250,12 @@ def _origins(a: Experiment, r: Experiment) -> list[str]:
 def _reason(
     each: Experiment,
     others: Sequence[Experiment],
+    kind: str,
     levels: Mapping[tuple[str, str], PairLevel],
     partner: Mapping[str, tuple[str, PairLevel]],
     least: PairLevel,
 ) -> str:
-    """Say why an experiment has no partner."""
-    kind = "accessibility" if "RNA" in each.assay else "RNA"
+    """Say why an experiment has no partner of a kind."""
     possible = {
         other.accession: level
         for other in others

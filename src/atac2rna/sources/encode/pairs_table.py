@@ -43,7 +43,7 @@ COLUMNS = (
 """Columns that search writes, in this order."""
 
 _WHAT = "a table of pairs (pairs.tsv, written by atac2rna encode search)"
-_HEADER = re.compile(rb"^# ([a-z_]+): (.*)$")
+_HEADER = re.compile(rb"^# ([a-z0-9_]+): (.*)$")
 
 
 @dataclass(frozen=True)

@@ -77,10 +77,14 @@ class Found:
         """Lineages of the pairs."""
         return len({_lineage(pair) for pair in self.pairs})
 
-    @property
-    def groups(self) -> int:
-        """Groups of the pairs."""
-        return len(set(_groups(self.pairs)))
+    def group_of_pairs(self) -> list[str]:
+        """Name the group of each pair: what the donors of either experiment and its term join."""
+        return group_names(
+            [
+                list(dict.fromkeys((donor, each.term_name) for each in pair[:2] for donor in each.donors))
+                for pair in self.pairs
+            ]
+        )
 
     def levels(self) -> list[tuple[str, int]]:
         """Count pairs by level, strongest first."""
@@ -205,7 +209,7 @@ def _head(found: Found) -> dict[str, object]:
 
 
 def _rows(found: Found) -> list[dict[str, str]]:
-    return [_row(found, pair, group) for pair, group in zip(found.pairs, _groups(found.pairs), strict=True)]
+    return [_row(found, pair, group) for pair, group in zip(found.pairs, found.group_of_pairs(), strict=True)]
 
 
 def _row(found: Found, pair: Pair, group: str) -> dict[str, str]:
@@ -245,20 +249,6 @@ def _row(found: Found, pair: Pair, group: str) -> dict[str, str]:
 def _lineage(pair: Pair) -> str:
     a = pair.accessibility
     return lineage(a.organ_slims, a.system_slims, a.term_name)
-
-
-def _groups(pairs: Sequence[Pair]) -> list[str]:
-    """Name the group of each pair: what the donors of either experiment and its term join."""
-    return group_names(
-        [
-            list(
-                dict.fromkeys(
-                    (donor, each.term_name) for each in (pair.accessibility, pair.rna) for donor in each.donors
-                )
-            )
-            for pair in pairs
-        ]
-    )
 
 
 def _by_experiment(answer: Answer, portal: Portal) -> dict[str, tuple[DataFile, ...]]:

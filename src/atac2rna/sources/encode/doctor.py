@@ -1,0 +1,254 @@
+"""A read-only check of what the package assumes about the portal, one assumption at a time."""
+
+import gzip
+import tempfile
+import zlib
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Literal, NamedTuple
+from urllib.parse import urlencode, urlsplit
+
+from atac2rna.errors import InputError
+from atac2rna.sources.connection import Connection
+from atac2rna.sources.download import Wanted, download
+from atac2rna.sources.encode import data_file, experiment
+from atac2rna.sources.encode.criteria import ORGANISMS, Criteria, file_query, quantification_query, resolved
+from atac2rna.sources.encode.data_file import DataFile, read_file
+from atac2rna.sources.encode.lineage import is_known_organ
+from atac2rna.sources.encode.portal import NOTHING, Answer, Portal
+from atac2rna.sources.encode.search import Found, search
+
+Verdict = Literal["holds", "fails", "not seen"]
+"""not seen: nothing that came back could tell."""
+
+_HEAD = 1 << 16
+
+
+class Check(NamedTuple):
+    """An assumption, whether it holds, and what was seen."""
+
+    assumption: str
+    verdict: Verdict
+    seen: str
+
+
+Examined = tuple[Verdict, str]
+
+
+def examine(portal: Portal, *, progress: Callable[[str], None] = lambda _: None) -> Iterator[Check]:
+    """Check every assumption; about fifteen requests and one small file.
+
+    Args:
+        portal: The portal.
+        progress: Told of what is being asked.
+
+    Yields:
+        The checks, as they are made. One that fails does not stop those that do not need its answer.
+    """
+    connection = portal.connection
+    yield _check("a search without a hit is status 404 and 'No results found'", lambda: _no_hit(portal))
+    yield _check("a search for a type that does not exist is status 400", lambda: _no_type(portal))
+    yield _check("without a limit a search gives 25 hits", lambda: _limit(portal))
+    criteria = Criteria(audit="")
+    progress("asking for all human experiments and files")
+    try:
+        found = search(portal, criteria, least="same-term", progress=progress)
+    except InputError as fault:
+        yield Check("the queries of a search are answered as documented", "fails", str(fault))
+        return
+    yield Check("the queries of a search are answered as documented", "holds", _totals(found))
+    accessible, rna, peaks, tables, epigenomes = found.answers
+    yield _check("field= cuts a hit down to what was asked for", lambda: _cut(accessible))
+    for what, answers, fields in (
+        ("experiments", (accessible, rna), experiment.FIELDS),
+        ("files", (peaks, tables), data_file.FIELDS),
+    ):
+        yield _check(f"the {what} have the fields that are read", lambda a=answers, f=fields: _fields(a, f))  # type: ignore[misc]
+    yield _check("an experiment has one default peak file", lambda: _defaults(peaks))
+    yield _check("a biological replicate has one default gene quantification", lambda: _one_table(tables, portal))
+    yield _check("reference epigenomes name experiments of both assays", lambda: _series(epigenomes, found))
+    yield _check("every organ slim is known to the rule of lineages", lambda: _organs(found))
+    yield _check("pairs come about at every level", lambda: _levels(found))
+    yield _check("mouse has gene quantifications of its annotation", lambda: _mouse(portal))
+    files = [read_file(hit, portal=portal.address) for answer in (peaks, tables) for hit in answer.hits()]
+    yield _check("files can be asked for by accession, several at once", lambda: _by_accession(portal, files))
+    usable = [file for file in files if not file.withheld and file.size]
+    if not usable:
+        yield Check("files can be had", "not seen", "no file that can be had")
+        return
+    for what, wanted in (("the public storage address", 0), ("the portal's own address", -1)):
+        file = min(usable, key=lambda file: (len(file.urls) < 2, file.size, file.accession))
+        yield _check(
+            f"{what} leads to storage that gives parts", lambda f=file, u=wanted: _part(connection, f, f.urls[u])
+        )  # type: ignore[misc]
+    progress("fetching the smallest peak file and the head of a gene quantification")
+    for kind, look in (("gene quantifications", _table_head), ("peaks", _whole_peaks)):
+        chosen = [file for file in usable if kind in file.output_type]
+        yield _check(f"{kind} are as documented", lambda c=chosen, k=look: k(connection, c))  # type: ignore[misc]
+
+
+def _check(assumption: str, look: Callable[[], Examined]) -> Check:
+    try:
+        return Check(assumption, *look())
+    except InputError as fault:
+        return Check(assumption, "fails", str(fault))
+
+
+def _held(holds: bool, seen: str) -> Examined:
+    return ("holds" if holds else "fails"), seen
+
+
+def _url(portal: Portal, *query: tuple[str, str]) -> str:
+    return f"{portal.address}/search/?{urlencode((*query, ('format', 'json')))}"
+
+
+def _no_hit(portal: Portal) -> Examined:
+    url = _url(portal, ("type", "Experiment"), ("assay_title", "no such assay"))
+    with portal.connection.open(url, accepted=(200, 404), kind="application/json") as answer:
+        body = answer.json()
+        note = body.get("notification") if isinstance(body, dict) else body
+        return _held(answer.status == 404 and note == NOTHING, f"status {answer.status}, {note!r}")
+
+
+def _no_type(portal: Portal) -> Examined:
+    with portal.connection.open(
+        _url(portal, ("type", "NoSuchType")), accepted=(200, 400, 404), kind="application/json"
+    ) as answer:
+        body = answer.json()
+        told = body.get("description") if isinstance(body, dict) else body
+        return _held(answer.status == 400, f"status {answer.status}, {told!r}")
+
+
+def _limit(portal: Portal) -> Examined:
+    url = _url(portal, ("type", "Experiment"), ("status", "released"), ("field", "accession"))
+    body = portal.connection.get_json(url)
+    graph, total = body.get("@graph", []), body.get("total", 0)
+    if total <= 25:
+        return "not seen", f"{total} experiments in all"
+    return _held(len(graph) == 25, f"{len(graph)} of {total}")
+
+
+def _totals(found: Found) -> str:
+    return ", ".join(str(answer.total) for answer in found.answers) + " hits"
+
+
+def _cut(answer: Answer) -> Examined:
+    asked = {"@id", "@type", *(field.partition(".")[0] for field in experiment.FIELDS)}
+    more = sorted({key for value in answer.graph for key in value} - asked)
+    return _held(
+        not more, f"further fields: {', '.join(more[:8])}" if more else f"{answer.total} hits, nothing else in them"
+    )
+
+
+def _fields(answers: Sequence[Answer], fields: Sequence[str]) -> Examined:
+    hits = [hit for answer in answers for hit in answer.hits()]
+    seen = {field: sum(bool(hit.values(field)) for hit in hits) for field in fields}
+    never = [field for field, count in seen.items() if not count]
+    rare = [f"{field} in {count}" for field, count in seen.items() if 0 < count < len(hits) / 2]
+    told = f"of {len(hits)}: " + ("; ".join(rare) or "all in most")
+    return ("not seen" if never else "holds"), f"never: {', '.join(never)}; {told}" if never else told
+
+
+def _defaults(answer: Answer) -> Examined:
+    flagged: Counter[str] = Counter()
+    kinds: Counter[str] = Counter()
+    every = set()
+    for hit in answer.hits():
+        every.add(hit.text("dataset"))
+        if hit.flag("preferred_default"):
+            flagged[hit.text("dataset")] += 1
+            kinds[hit.text("output_type")] += 1
+    several = sum(count > 1 for count in flagged.values())
+    told = f"{len(flagged)} of {len(every)} have one, {several} of them several; {dict(sorted(kinds.items()))}"
+    return _held(bool(flagged) and several == 0, told)
+
+
+def _one_table(answer: Answer, portal: Portal) -> Examined:
+    of: Counter[tuple[str, tuple[int, ...]]] = Counter()
+    for hit in answer.hits():
+        file = read_file(hit, portal=portal.address)
+        if file.preferred:
+            of[file.experiment, file.replicates] += 1
+    several = sum(count > 1 for count in of.values())
+    pooled = sum(len(replicates) != 1 for _, replicates in of)
+    return _held(
+        bool(of) and not several and not pooled, f"{len(of)} replicates, {several} with several, {pooled} pooled"
+    )
+
+
+def _series(answer: Answer, found: Found) -> Examined:
+    both = {pair.level for pair in found.pairs} & {"same-epigenome"}
+    linked = [hit for hit in answer.hits() if hit.texts("related_datasets")]
+    told = f"{len(linked)} of {answer.total} name experiments; pairs by them alone: {'some' if both else 'none'}"
+    return ("holds" if linked else "not seen"), told
+
+
+def _organs(found: Found) -> Examined:
+    slims = Counter(slim for each in found.experiments for slim in each.organ_slims)
+    unknown = sorted(slim for slim in slims if not is_known_organ(slim))
+    told = f"unknown, each a lineage of its own name: {', '.join(unknown)}" if unknown else f"{len(slims)} slims"
+    return _held(not unknown, told)
+
+
+def _levels(found: Found) -> Examined:
+    levels = found.levels()
+    told = ", ".join(f"{count} {level}" for level, count in levels)
+    return ("holds" if all(count for _, count in levels) else "not seen"), told
+
+
+def _mouse(portal: Portal) -> Examined:
+    criteria = resolved(Criteria(organism="mouse"))
+    query = [(key, value) for key, value in quantification_query(criteria) if key not in ("field", "limit")]
+    body = portal.connection.get_json(_url(portal, *query, ("field", "accession"), ("limit", "1")), missing_ok=True)
+    total = body.get("total", 0)
+    return ("holds" if total else "not seen"), f"{total} of {ORGANISMS['mouse'].annotations['mm10']} in mm10"
+
+
+def _by_accession(portal: Portal, files: Sequence[DataFile]) -> Examined:
+    names = sorted({file.accession for file in files})[:3]
+    if len(names) < 2:
+        return "not seen", f"{len(names)} files"
+    came = sorted(hit.text("accession") for hit in portal.search(file_query(names)).hits())
+    return _held(came == names, f"asked for {', '.join(names)}; got {', '.join(came)}")
+
+
+def _part(connection: Connection, file: DataFile, url: str) -> Examined:
+    """Ask for the first bytes; the portal itself gives no parts, the storage behind it does."""
+    with connection.open(url, accepted=(200, 206), part={"Range": f"bytes=0-{_HEAD - 1}"}) as answer:
+        told = f"{file.accession}: {urlsplit(answer.url).hostname} answers {answer.status}"
+        return _held(answer.status == 206, f"{told}, {answer.headers.get('Content-Range', 'no Content-Range')}")
+
+
+def _table_head(connection: Connection, files: Sequence[DataFile]) -> Examined:
+    if not files:
+        return "not seen", "none"
+    file = min(files, key=lambda file: (file.size, file.accession))
+    with connection.open(file.urls[0], accepted=(200, 206), part={"Range": f"bytes=0-{_HEAD - 1}"}) as answer:
+        raw = b""
+        for block in answer.blocks():
+            raw += block
+            if len(raw) >= _HEAD:
+                break
+    lines = raw.decode("utf-8", "replace").splitlines()
+    columns = lines[0].split("\t") if lines else []
+    first = lines[1].split("\t")[0] if len(lines) > 1 else ""
+    holds = {"gene_id", "expected_count", "TPM"} <= set(columns)
+    return _held(holds, f"{file.accession}: {len(columns)} columns, first gene_id {first!r}")
+
+
+def _whole_peaks(connection: Connection, files: Sequence[DataFile]) -> Examined:
+    """Fetch the smallest peak file: its size, md5 and columns are those announced."""
+    if not files:
+        return "not seen", "none"
+    file = min(files, key=lambda file: (file.size, file.accession))
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / file.name
+        download(connection, Wanted(file.accession, file.urls, file.size, file.md5), path)
+        raw = path.read_bytes()
+    try:
+        text = gzip.decompress(raw).decode("utf-8", "replace")
+    except (OSError, EOFError, zlib.error) as fault:
+        return "fails", f"{file.accession}: is no gzip file ({fault})"
+    columns = text.partition("\n")[0].split("\t")
+    return _held(len(columns) == 10, f"{file.accession}: size and md5 as announced, {len(columns)} columns")

@@ -1,0 +1,326 @@
+import gzip
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import polars as pl
+import pytest
+from conftest import Cli
+from encode_portal import Fault, Portal, faults, running_portal
+from encode_portal.made import Made, made
+
+from atac2rna.errors import InputError
+from atac2rna.sources.connection import Connection, Patience
+from atac2rna.sources.encode.criteria import RNA_ASSAYS, Criteria
+from atac2rna.sources.encode.pairing import PairLevel
+from atac2rna.sources.encode.pairs_table import read_pairs
+from atac2rna.sources.encode.portal import Portal as Asked
+from atac2rna.sources.encode.search import Found, search, write_found
+
+HASTE = Patience(attempts=3, backoff=0.01, longest=0.2, connect=2, read=2)
+LEVELS: dict[str, PairLevel] = {
+    "biosample": "same-biosample",
+    "parent": "same-origin",
+    "batch": "same-origin",
+    "donor": "same-donor",
+    "epigenome": "same-epigenome",
+    "term": "same-term",
+}
+
+
+@pytest.fixture(scope="module")
+def world() -> Made:
+    return made()
+
+
+@pytest.fixture(scope="module")
+def portal(world: Made) -> Iterator[Portal]:
+    """A portal that no test changes."""
+    with running_portal(world.catalogue) as portal:
+        yield portal
+
+
+def found(portal: Portal, *, least: PairLevel = "same-term", **criteria: object) -> Found:
+    with Connection(portal=portal.url, patience=HASTE, per_second=1000) as connection:
+        return search(Asked(connection), Criteria(**{"rna": RNA_ASSAYS, **criteria}), least=least)
+
+
+def pairs(result: Found) -> dict[str, tuple[str, PairLevel]]:
+    return {pair.accessibility.accession: (pair.rna.accession, pair.level) for pair in result.pairs}
+
+
+def test_every_case_pairs_at_its_level(world: Made, portal: Portal) -> None:
+    outcome = pairs(found(portal))
+    looked = 0
+    for name, case in world.cases.items():
+        if name.startswith("mouse") or name in ("dnase", "many to many", "two of a replicate"):
+            continue
+        for atac in case.atac:
+            if case.level:
+                assert outcome[atac] == (case.rna[0], LEVELS[case.level]), name
+                looked += 1
+            elif name not in ("audit not compliant",):
+                assert atac not in outcome, name
+    assert looked >= 12
+
+
+def test_mouse_goes_the_same_way(world: Made, portal: Portal) -> None:
+    result = found(portal, organism="mouse")
+    assert (result.criteria.assembly, result.criteria.genome_annotation) == ("mm10", "M21")
+    outcome = pairs(result)
+    cases = {name: case for name, case in world.cases.items() if name.startswith("mouse")}
+    assert len(cases) >= 4
+    for name, case in cases.items():
+        assert outcome[case.atac[0]] == (case.rna[0], LEVELS[case.level]), name
+    assert not set(world.cases["ages differ"].rna) & {rna for rna, _ in outcome.values()}
+
+
+def test_many_to_many_is_resolved_once_and_told(world: Made, portal: Portal) -> None:
+    case = world.cases["many to many"]
+    result = found(portal, terms=("K562",), audit="NOT_COMPLIANT")
+    mine = [pair for pair in result.pairs if pair.accessibility.accession in case.atac]
+    assert len(mine) == 2
+    assert len({pair.rna.accession for pair in mine}) == 2
+    assert all("as well at this level: " in pair.why for pair in mine)
+    left = {each.experiment.accession: each.reason for each in result.unpaired}
+    (spare,) = set(case.rna) - {pair.rna.accession for pair in mine}
+    assert "already (same-donor), and no other would do" in left[spare]
+
+
+def test_every_experiment_that_came_back_is_in_a_pair_or_told(portal: Portal) -> None:
+    result = found(portal)
+    paired = [each.accession for pair in result.pairs for each in (pair.accessibility, pair.rna)]
+    left = [each.experiment.accession for each in result.unpaired]
+    assert sorted(paired + left) == sorted(each.accession for each in result.experiments)
+    assert len(set(paired + left)) == len(paired + left)
+    assert all(each.reason for each in result.unpaired)
+    (*rows, total) = result.counts()[1:]
+    assert total[3] == str(len(result.pairs)) == str(sum(int(row[3]) for row in rows))
+
+
+def test_five_queries_whatever_the_number_of_experiments(portal: Portal) -> None:
+    before = len(portal.log.requests())
+    result = found(portal)
+    assert len(portal.log.requests()) - before == len(result.answers) == 5
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("two of a replicate", "2 gene quantifications of replicate 1"),
+        ("only V24", "no gene quantification of this assembly and annotation"),
+        ("all revoked", "no gene quantification of this assembly and annotation"),
+        ("restricted", "is restricted or not available"),
+        ("unavailable", "is restricted or not available"),
+        ("fraction", "of another treatment, modification or fraction of the cell"),
+        ("mismatched set", "experiment of thymus"),
+    ],
+)
+def test_the_reason_why_an_experiment_is_in_no_pair(world: Made, portal: Portal, name: str, reason: str) -> None:
+    case = world.cases[name]
+    left = {each.experiment.accession: each.reason for each in found(portal).unpaired}
+    one = case.rna[0] if name in ("two of a replicate", "fraction") or not case.atac else case.atac[0]
+    assert reason in left[one]
+
+
+def test_one_family_of_peaks(world: Made, portal: Portal) -> None:
+    """Overlap peaks by default, IDR by choice; never one where the other is missing."""
+    for choice, kinds in (
+        ("default", {"replicated peaks", "pseudoreplicated peaks"}),
+        ("idr", {"IDR thresholded peaks"}),
+        ("replicated", {"replicated peaks"}),
+    ):
+        result = found(portal, peaks=choice)
+        files = [result.chosen[pair.accessibility.accession].files for pair in result.pairs]
+        assert files
+        assert {file.output_type for (file,) in files} <= kinds
+    result = found(portal, peaks="replicated")
+    assert world.cases["same parent"].atac[0] not in pairs(result)
+
+
+def test_choices_of_files_that_are_odd_are_told(world: Made, portal: Portal) -> None:
+    result = found(portal)
+    remarks = {
+        name: result.chosen[world.cases[name].atac[0]].remark for name in ("two defaults", "no default", "same batch")
+    }
+    assert "2 default peak files" in remarks["two defaults"] or "default" in remarks["two defaults"]
+    assert "no default peak file of this family" in remarks["no default"]
+    assert remarks["same batch"] == ""
+
+
+def test_filters(world: Made, portal: Portal) -> None:
+    everything = pairs(found(portal))
+    tissues = found(portal, classifications=("tissue",))
+    assert {each.classification for each in tissues.experiments} == {"tissue"}
+    assert 0 < len(tissues.pairs) < len(everything)
+    assert {each.accession for each in found(portal, tags=("ENTEx",)).experiments} == {
+        accession
+        for name, case in world.cases.items()
+        if name.startswith("same donor: ")
+        for accession in (*case.atac, *case.rna)
+    }
+    assert {each.term_name for each in found(portal, terms=("UBERON:0000945", "K562")).experiments} == {
+        "stomach",
+        "K562",
+    }
+    assert all("liver" in each.organ_slims for each in found(portal, organs=("liver",)).experiments)
+    assert all("child" in each.life_stages for each in found(portal, life_stages=("child",)).experiments)
+    assert all("male" in each.sexes for each in found(portal, sexes=("male",)).experiments)
+
+
+def test_audits_perturbed_and_archived(world: Made, portal: Portal) -> None:
+    def there(name: str, **criteria: object) -> bool:
+        return world.cases[name].atac[0] in {each.accession for each in found(portal, **criteria).experiments}
+
+    assert not there("audit error")
+    assert there("audit error", audit="")
+    assert there("audit not compliant")
+    assert not there("audit not compliant", audit="NOT_COMPLIANT")
+    assert not there("treated")
+    assert there("treated", perturbed=True)
+    assert not there("archived experiment")
+    assert there("archived experiment", archived=True)
+    assert not there("control", perturbed=True)
+
+
+def test_perturbed_experiments_pair_with_equal_treatment_only(world: Made, portal: Portal) -> None:
+    result = found(portal, perturbed=True, audit="")
+    case = world.cases["treated"]
+    assert pairs(result)[case.atac[0]] == (case.rna[0], "same-donor")
+    assert world.cases["modified"].atac[0] not in pairs(result)
+
+
+def test_dnase_in_place_of_atac(world: Made, portal: Portal) -> None:
+    result = found(portal, accessibility="DNase-seq")
+    case = world.cases["dnase"]
+    assert pairs(result) == {case.atac[0]: (case.rna[0], "same-biosample")}
+
+
+@pytest.mark.parametrize(
+    ("criteria", "told"),
+    [
+        (
+            {"organs": ("livr",)},
+            "--organ names what the portal's experiments have; none of .* has 'livr'.*did you mean 'liver'",
+        ),
+        ({"terms": ("k562",)}, "--term .* 'k562'.*did you mean 'K562'"),
+        ({"organism": "rat"}, "an organism is one of 'human', 'mouse'; got --organism 'rat'"),
+        ({"assembly": "mm10"}, "an assembly of human is one of 'GRCh38', 'hg19'; got --assembly 'mm10'"),
+        ({"rna": ("RNA-seq",)}, "an RNA assay is one of"),
+        ({"accessibility": "FAIRE-seq"}, "an accessibility assay is one of"),
+        (
+            {"accessibility": "DNase-seq", "peaks": "idr"},
+            "a family of DNase-seq is one of 'default'; got --peaks 'idr'",
+        ),
+    ],
+)
+def test_choices_that_are_none(portal: Portal, criteria: dict, told: str) -> None:
+    with pytest.raises(InputError, match=told):
+        found(portal, **criteria)
+
+
+def test_nothing_found_is_an_empty_table(portal: Portal, tmp_path: Path) -> None:
+    """The portal answers 404 and 'No results found'."""
+    result = found(portal, genome_annotation="V19", assembly="hg19")
+    assert result.pairs == ()
+    write_found(result, tmp_path / "pairs.tsv")
+    with pytest.raises(InputError, match="a table of pairs has a row for each sample; got none"):
+        read_pairs(tmp_path / "pairs.tsv")
+
+
+def test_the_tables(portal: Portal, tmp_path: Path) -> None:
+    result = found(portal)
+    unpaired, answers = write_found(result, tmp_path / "pairs.tsv")
+    table = read_pairs(tmp_path / "pairs.tsv")
+    assert [row.sample for row in table.rows] == [
+        f"{row.sample.rpartition('_')[0]}_{pair.accessibility.accession}"
+        for row, pair in zip(table.rows, result.pairs, strict=True)
+    ]
+    assert table.head["portal"] == portal.url
+    assert len(table.head["queries"]) == 5
+    assert table.head["criteria"]["pair_level"] == "same-term"
+    assert all(row.columns["lineage"] and row.columns["group"] for row in table.rows)
+    assert {row.columns["genome_annotation"] for row in table.rows} == {"GENCODE:V29"}
+    kept = json.loads(gzip.decompress(answers.read_bytes()))
+    assert [answer["url"] for answer in kept["answers"]] == table.head["queries"]
+    frame = pl.read_csv(unpaired, separator="\t")
+    assert frame.height == len(result.unpaired)
+    assert frame["reason"].null_count() == 0
+
+
+def test_a_donor_and_term_is_one_group(portal: Portal) -> None:
+    result = found(portal)
+    table: dict[tuple[str, str], set[str]] = {}
+    rows = {}
+    for pair, group in zip(result.pairs, result.group_of_pairs(), strict=True):
+        for each in (pair.accessibility, pair.rna):
+            for donor in each.donors:
+                table.setdefault((donor, each.term_name), set()).add(group)
+        rows[pair.accessibility.accession] = group
+    assert all(len(groups) == 1 for groups in table.values())
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "told"),
+    [
+        ("accession", "../../etc/passwd", "the accession of an ENCODE experiment is ENCSR"),
+        ("assay_title", ["ATAC-seq", "x"], "the field assay_title of ENCSR004AAA is one text"),
+        ("status", "revoked", None),
+        (
+            "biosample_ontology",
+            {"term_id": "UBERON:1"},
+            "the field biosample_ontology.term_name of ENCSR004AAA is one text",
+        ),
+    ],
+)
+def test_an_answer_that_is_not_what_the_schema_says(world: Made, field: str, value: object, told: str | None) -> None:
+    mine = world.copy()
+    mine.catalogue.change(world.cases["same parent"].atac[0], **{field: value})
+    with running_portal(mine.catalogue) as portal:
+        if told is None:
+            assert world.cases["same parent"].atac[0] not in pairs(found(portal))
+            return
+        with pytest.raises(InputError, match=told):
+            found(portal)
+
+
+@pytest.mark.parametrize(("field", "value"), [("md5sum", "x"), ("file_size", "1"), ("href", None), ("dataset", "/x/")])
+def test_a_file_that_is_not_what_the_schema_says(world: Made, field: str, value: object) -> None:
+    mine = world.copy()
+    file = next(item for item in mine.catalogue.items() if item.get("output_type") == "pseudoreplicated peaks")
+    mine.catalogue.change(file["accession"], **{field: value})
+    with running_portal(mine.catalogue) as portal, pytest.raises(InputError, match=file["accession"]) as caught:
+        found(portal)
+    assert field in str(caught.value) or "accession" in str(caught.value)
+
+
+def test_a_filter_that_the_portal_ignores_is_noticed(
+    world: Made, portal: Portal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A portal that no longer knows `perturbed` must not let treated samples in."""
+    real = Connection.get_json
+
+    def forgetful(self: Connection, url: str, **options: bool) -> object:
+        return real(self, url.replace("&perturbed=false", ""), **options)
+
+    monkeypatch.setattr(Connection, "get_json", forgetful)
+    with pytest.raises(InputError, match="the field perturbed of ENCSR.* is false, as asked for; got 'true'"):
+        found(portal)
+
+
+@pytest.mark.parametrize("trouble", [faults.page(), faults.broken_json()], ids=lambda trouble: trouble.name)
+def test_an_answer_that_is_no_json(world: Made, trouble: faults.Trouble) -> None:
+    with running_portal(world.catalogue, faults=[Fault(trouble, path="/search/", times=None)]) as portal:
+        with pytest.raises(InputError, match="JSON expected; got"):
+            found(portal)
+
+
+def test_the_command(portal: Portal, tmp_path: Path, cli: Cli) -> None:
+    ended = cli("encode", "search", "--portal", portal.url, "-o", tmp_path / "pairs.tsv", "--classification", "tissue")
+    assert ended.code == 0
+    assert "pairs.tsv: " in ended.out
+    assert "tissue" in ended.out
+    assert "polyA plus RNA-seq was not looked at" in ended.err
+    again = cli("encode", "search", "--portal", portal.url, "-o", tmp_path / "pairs.tsv", "--organ", "livr")
+    assert (again.code, "did you mean 'liver'" in again.err) == (2, True)
+    assert len(read_pairs(tmp_path / "pairs.tsv").rows) > 3  # what was there is as it was
