@@ -1,0 +1,1 @@
+"""What comes from elsewhere: the ENCODE portal, GENCODE and Ensembl. Nothing outside this package opens an address."""
