@@ -1,1 +1,1 @@
-"""Where data come from: the ENCODE portal, releases of annotations, and the transport that both share."""
+"""What comes from elsewhere: the ENCODE portal, GENCODE and Ensembl. Nothing outside this package opens an address."""

@@ -1,0 +1,66 @@
+"""A file to be had, and whether one that is there is it."""
+
+import re
+from dataclasses import dataclass
+from hashlib import md5
+from pathlib import Path
+
+from atac2rna.errors import InputError
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
+_MD5 = re.compile(r"[0-9a-f]{32}")
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A file to be had.
+
+    Attributes:
+        name: Accession or file name, for errors, progress and the cache.
+        urls: Addresses, the first that works is used.
+        size: Bytes; None if unknown.
+        md5: Its md5 in hexadecimal; None if unknown.
+    """
+
+    name: str
+    urls: tuple[str, ...]
+    size: int | None
+    md5: str | None
+
+    def __post_init__(self) -> None:
+        """Refuse what would lead astray in a path.
+
+        Raises:
+            InputError: If the name, the size or the md5 is none, or there is no address.
+        """
+        if not _NAME.fullmatch(self.name) or len(self.name) > 200:
+            raise InputError(f"a file is named by letters, digits and . _ + -; got {self.name!r}.")
+        if self.size is not None and self.size < 0:
+            raise InputError(f"{self.name}: a file has 0 or more bytes; got {self.size}.")
+        if self.md5 is not None and not _MD5.fullmatch(self.md5):
+            raise InputError(f"{self.name}: an md5 is 32 hexadecimal digits in small letters; got {self.md5!r}.")
+        if not self.urls:
+            raise InputError(f"{self.name}: a file to be fetched has an address; got none.")
+
+    def is_at(self, path: Path) -> bool:
+        """Tell whether the file at `path` is this one, by size and md5; False where neither is known.
+
+        Raises:
+            InputError: If there is a folder.
+        """
+        if path.is_dir():
+            raise InputError(f"{path}: is a folder where the file {self.name} is to be written; move it away.")
+        if not path.is_file() or (self.size is not None and path.stat().st_size != self.size):
+            return False
+        if self.md5 is None:
+            return self.size is not None
+        return file_md5(path) == self.md5
+
+
+def file_md5(path: Path) -> str:
+    """Md5 of a file's bytes in hexadecimal, as the portal tells it; a checksum against damage, not against malice."""
+    digest = md5(usedforsecurity=False)
+    with path.open("rb") as stream:
+        while block := stream.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
