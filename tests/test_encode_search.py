@@ -5,8 +5,6 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from conftest import Cli
-from encode_portal import Fault, Portal, faults, running_portal
 from encode_portal.made import Made, made
 
 from atac2rna.errors import InputError
@@ -16,6 +14,8 @@ from atac2rna.sources.encode.pairing import PairLevel
 from atac2rna.sources.encode.pairs_table import read_pairs
 from atac2rna.sources.encode.portal import Portal as Asked
 from atac2rna.sources.encode.search import Found, search, write_found
+from conftest import Cli
+from encode_portal import Fault, Portal, faults, running_portal
 
 HASTE = Patience(attempts=3, backoff=0.01, longest=0.2, connect=2, read=2)
 LEVELS: dict[str, PairLevel] = {
@@ -304,15 +304,18 @@ def test_a_filter_that_the_portal_ignores_is_noticed(
         return real(self, url.replace("&perturbed=false", ""), **options)
 
     monkeypatch.setattr(Connection, "get_json", forgetful)
-    with pytest.raises(InputError, match="the field perturbed of ENCSR.* is false, as asked for; got 'true'"):
+    with pytest.raises(InputError, match=r"the field perturbed of ENCSR.* is false, as asked for; got 'true'"):
         found(portal)
 
 
 @pytest.mark.parametrize("trouble", [faults.page(), faults.broken_json()], ids=lambda trouble: trouble.name)
 def test_an_answer_that_is_no_json(world: Made, trouble: faults.Trouble) -> None:
-    with running_portal(world.catalogue, faults=[Fault(trouble, path="/search/", times=None)]) as portal:
-        with pytest.raises(InputError, match="JSON expected; got"):
-            found(portal)
+    fault = Fault(trouble, path="/search/", times=None)
+    with (
+        running_portal(world.catalogue, faults=[fault]) as portal,
+        pytest.raises(InputError, match="expected; got"),
+    ):
+        found(portal)
 
 
 def test_the_command(portal: Portal, tmp_path: Path, cli: Cli) -> None:

@@ -3,12 +3,16 @@
 import shlex
 from enum import Enum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from atac2rna.cli.encode.options import PortalAddress
 from atac2rna.cli.options import Quiet, Verbose
+
+if TYPE_CHECKING:
+    from atac2rna.cli.console import Console
+    from atac2rna.sources.encode.search import Found
 
 HELP = """See what accessibility and RNA experiments ENCODE has, how they pair, and how many.
 
@@ -54,43 +58,69 @@ class AuditOption(Enum):
     warning = "warning"
 
 
+Organism = Annotated[OrganismOption, typer.Option("--organism", help="Organism.")]
+Assembly = Annotated[
+    str, typer.Option("--assembly", help="Assembly (default: GRCh38 of human, mm10 of mouse); UCSC names will do.")
+]
+GenomeAnnotation = Annotated[
+    str,
+    typer.Option(
+        "--genome-annotation", help="Annotation of the gene quantifications (default: V29; mm10: M21; hg19: V19)."
+    ),
+]
+AtacAssay = Annotated[
+    str, typer.Option("--atac-assay", help="ATAC-seq or DNase-seq; one for the whole set, as their scores differ.")
+]
+RnaAssay = Annotated[
+    list[str],
+    typer.Option("--rna-assay", help="'total RNA-seq' or 'polyA plus RNA-seq'; repeat for both, the preferred first."),
+]
+Peaks = Annotated[
+    PeakOption,
+    typer.Option("--peaks", help="Peak files: the overlap peaks that the portal prefers, IDR, or replicated only."),
+]
+Level = Annotated[
+    LevelOption, typer.Option("--pair-level", help="The weakest evidence that two experiments speak of one sample.")
+]
+Audit = Annotated[
+    AuditOption, typer.Option("--audit", help="Leave out experiments that the portal's audits flag so, or worse.")
+]
+Perturbed = Annotated[
+    bool, typer.Option("--perturbed", help="Perturbed experiments, too; they pair only with equal treatment.")
+]
+Kinds = Annotated[
+    list[str],
+    typer.Option(
+        "--classification",
+        help="'cell line', 'tissue', 'primary cell', 'in vitro differentiated cells', ... Repeatable.",
+    ),
+]
+Organs = Annotated[list[str], typer.Option("--organ", help="Organ, as 'liver' or 'brain'. Repeatable.")]
+Terms = Annotated[list[str], typer.Option("--term", help="Biosample term, as K562 or UBERON:0000945. Repeatable.")]
+Stages = Annotated[list[str], typer.Option("--life-stage", help="Life stage, as adult or embryonic. Repeatable.")]
+Sexes = Annotated[list[str], typer.Option("--sex", help="Sex of the donor: female, male, mixed. Repeatable.")]
+Labs = Annotated[list[str], typer.Option("--lab", help="Lab, as 'Michael Snyder, Stanford'. Repeatable.")]
+Tags = Annotated[list[str], typer.Option("--tag", help="Internal tag of the portal, as ENTEx. Repeatable.")]
+
+
 def search(
     output: Annotated[Path, typer.Option("--output", "-o", metavar="PAIRS.tsv", help="Table of pairs to write.")],
-    organism: Annotated[OrganismOption, typer.Option(help="Organism.")] = OrganismOption.human,
-    assembly: Annotated[
-        str, typer.Option(help="Assembly (default: GRCh38 of human, mm10 of mouse); UCSC names will do.")
-    ] = "",
-    genome_annotation: Annotated[
-        str, typer.Option(help="Annotation of the gene quantifications (default: V29; mm10: M21; hg19: V19).")
-    ] = "",
-    atac_assay: Annotated[
-        str, typer.Option(help="ATAC-seq or DNase-seq; one for the whole set, as their scores differ.")
-    ] = "ATAC-seq",
-    rna_assay: Annotated[
-        list[str], typer.Option(help="'total RNA-seq' or 'polyA plus RNA-seq'; repeat for both, the preferred first.")
-    ] = ["total RNA-seq"],
-    peaks: Annotated[
-        PeakOption, typer.Option(help="Peak files: the overlap peaks that the portal prefers, IDR, or replicated only.")
-    ] = PeakOption.default,
-    pair_level: Annotated[
-        LevelOption, typer.Option(help="The weakest evidence that two experiments speak of one sample.")
-    ] = LevelOption.same_epigenome,
-    classification: Annotated[
-        list[str],
-        typer.Option(help="'cell line', 'tissue', 'primary cell', 'in vitro differentiated cells', ... Repeatable."),
-    ] = [],
-    organ: Annotated[list[str], typer.Option(help="Organ, as 'liver' or 'brain'. Repeatable.")] = [],
-    term: Annotated[list[str], typer.Option(help="Biosample term, as K562 or UBERON:0000945. Repeatable.")] = [],
-    life_stage: Annotated[list[str], typer.Option(help="Life stage, as adult or embryonic. Repeatable.")] = [],
-    sex: Annotated[list[str], typer.Option(help="Sex of the donor: female, male, mixed. Repeatable.")] = [],
-    lab: Annotated[list[str], typer.Option(help="Lab, as 'Michael Snyder, Stanford'. Repeatable.")] = [],
-    tag: Annotated[list[str], typer.Option(help="Internal tag of the portal, as ENTEx. Repeatable.")] = [],
-    perturbed: Annotated[
-        bool, typer.Option("--perturbed", help="Perturbed experiments, too; they pair only with equal treatment.")
-    ] = False,
-    audit: Annotated[
-        AuditOption, typer.Option(help="Leave out experiments that the portal's audits flag so, or worse.")
-    ] = AuditOption.error,
+    organism: Organism = OrganismOption.human,
+    assembly: Assembly = "",
+    genome_annotation: GenomeAnnotation = "",
+    atac_assay: AtacAssay = "ATAC-seq",
+    rna_assay: RnaAssay = ["total RNA-seq"],
+    peaks: Peaks = PeakOption.default,
+    pair_level: Level = LevelOption.same_epigenome,
+    classification: Kinds = [],
+    organ: Organs = [],
+    term: Terms = [],
+    life_stage: Stages = [],
+    sex: Sexes = [],
+    lab: Labs = [],
+    tag: Tags = [],
+    perturbed: Perturbed = False,
+    audit: Audit = AuditOption.error,
     archived: Annotated[bool, typer.Option("--archived", help="Archived experiments and files, too.")] = False,
     portal: PortalAddress = None,
     quiet: Quiet = False,
@@ -99,7 +129,7 @@ def search(
     """Parse, search, print what came back."""
     from atac2rna.cli.console import Console
     from atac2rna.sources.connection import PORTAL, Connection
-    from atac2rna.sources.encode.criteria import RNA_ASSAYS, Criteria
+    from atac2rna.sources.encode.criteria import Criteria
     from atac2rna.sources.encode.portal import Portal
     from atac2rna.sources.encode.search import search, write_found
 
@@ -122,19 +152,24 @@ def search(
         audit="" if audit is AuditOption.none else audit.name.upper(),
         archived=archived,
     )
-    found = search(Portal(Connection(portal=portal or PORTAL)), criteria, least=pair_level.value, progress=console.note)
-    unpaired, answers = write_found(found, output)
+    with Connection(portal=portal or PORTAL) as connection:
+        found = search(Portal(connection), criteria, least=pair_level.value, progress=console.note)
+    _say(console, found, output, write_found(found, output))
+
+
+def _say(console: "Console", found: "Found", output: Path, beside: tuple[Path, Path]) -> None:
+    from atac2rna.sources.encode.criteria import RNA_ASSAYS
+
     for assay in RNA_ASSAYS:
-        if assay not in criteria.rna:
+        if assay not in found.criteria.rna:
             console.note(f"{assay} was not looked at; --rna-assay {shlex.quote(assay)} beside the others adds it")
     for line in found.told:
         console.say(line)
     console.table(found.counts())
     console.say()
     console.say("pairs: " + ", ".join(f"{count} {level}" for level, count in found.levels()))
-    console.say(
-        f"{output}: {len(found.pairs)} pairs in {found.lineages} lineages and {len(set(found.group_of_pairs()))} groups"
-    )
-    console.say(f"{unpaired}: {len(found.unpaired)} experiments in no pair, with the reason")
-    console.say(f"{answers}: what the portal answered")
+    groups = len(set(found.group_of_pairs()))
+    console.say(f"{output}: {len(found.pairs)} pairs in {found.lineages} lineages and {groups} groups")
+    console.say(f"{beside[0]}: {len(found.unpaired)} experiments in no pair, with the reason")
+    console.say(f"{beside[1]}: what the portal answered")
     console.say(f"fetch them with: atac2rna encode fetch {shlex.quote(str(output))} -o encode")

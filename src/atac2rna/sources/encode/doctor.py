@@ -5,6 +5,7 @@ import tempfile
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Literal, NamedTuple
 from urllib.parse import urlencode, urlsplit
@@ -64,7 +65,7 @@ def examine(portal: Portal, *, progress: Callable[[str], None] = lambda _: None)
         ("experiments", (accessible, rna), experiment.FIELDS),
         ("files", (peaks, tables), data_file.FIELDS),
     ):
-        yield _check(f"the {what} have the fields that are read", lambda a=answers, f=fields: _fields(a, f))  # type: ignore[misc]
+        yield _check(f"the {what} have the fields that are read", partial(_fields, answers, fields))
     yield _check("an experiment has one default peak file", lambda: _defaults(peaks))
     yield _check("a biological replicate has one default gene quantification", lambda: _one_table(tables, portal))
     yield _check("reference epigenomes name experiments of both assays", lambda: _series(epigenomes, found))
@@ -79,13 +80,11 @@ def examine(portal: Portal, *, progress: Callable[[str], None] = lambda _: None)
         return
     for what, wanted in (("the public storage address", 0), ("the portal's own address", -1)):
         file = min(usable, key=lambda file: (len(file.urls) < 2, file.size, file.accession))
-        yield _check(
-            f"{what} leads to storage that gives parts", lambda f=file, u=wanted: _part(connection, f, f.urls[u])
-        )  # type: ignore[misc]
+        yield _check(f"{what} leads to storage that gives parts", partial(_part, connection, file, file.urls[wanted]))
     progress("fetching the smallest peak file and the head of a gene quantification")
     for kind, look in (("gene quantifications", _table_head), ("peaks", _whole_peaks)):
         chosen = [file for file in usable if kind in file.output_type]
-        yield _check(f"{kind} are as documented", lambda c=chosen, k=look: k(connection, c))  # type: ignore[misc]
+        yield _check(f"{kind} are as documented", partial(look, connection, chosen))
 
 
 def _check(assumption: str, look: Callable[[], Examined]) -> Check:

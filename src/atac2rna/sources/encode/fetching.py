@@ -17,6 +17,7 @@ from atac2rna.sources.encode.receipt import PinnedFile, Receipt, read_receipt, w
 
 SAMPLES = "samples.tsv"
 MANIFEST = "manifest.json"
+_SIDES = ("atac", "rna")
 _PEAK_COLUMNS = 10
 _TABLE_COLUMNS = ("gene_id", "TPM")
 
@@ -102,6 +103,7 @@ def fetch_set(
         InputError: If a file is gone, revoked, changed or cannot be had; what has come stays for the next time.
     """
     _refuse_foreign(folder)
+    _refuse_links(folder)
     names = accessions_of(order.samples)
     files = ask_files(portal, names, progress=progress)
     told = judged(order.samples, files, pinned=order.pinned, keep_revoked=keep_revoked, where=order.source)
@@ -141,7 +143,7 @@ def write_samples(receipt: Receipt, path: Path) -> None:
 
 
 def _side(file: DataFile) -> str:
-    return "rna" if file.output_type == QUANTIFICATIONS else "atac"
+    return _SIDES[file.output_type == QUANTIFICATIONS]
 
 
 def _pinned(file: DataFile, path: str) -> PinnedFile:
@@ -165,6 +167,16 @@ def _refuse_foreign(folder: Path) -> None:
         raise InputError(f"{folder / SAMPLES}: is not of a fetched set and would be replaced; choose another -o.")
     if (folder / MANIFEST).exists():
         read_receipt(folder / MANIFEST)
+
+
+def _refuse_links(folder: Path) -> None:
+    """Refuse a folder of the set that is a link to somewhere else."""
+    for side in _SIDES:
+        real = (folder / side).resolve()
+        if real.parent != folder.resolve():
+            raise InputError(
+                f"{folder / side}: a file lies inside the folder of its set; this is a link to {real}. Remove it."
+            )
 
 
 def _refuse_other_content(file: DataFile, path: Path) -> None:

@@ -132,14 +132,29 @@ def search(
     epigenomes = _epigenomes(ask("reference epigenomes", epigenome_query()))
     experiments, told = admitted(list(everything.values()), criteria)
 
-    chosen: dict[str, Choice] = {}
-    for each in experiments:
-        if each.assay == criteria.accessibility:
-            expected = criteria.peaks != "idr"
-            own = peaks.get(each.accession, ())
-            chosen[each.accession] = choose_peaks(own, criteria.output_types, default_expected=expected)
-        else:
-            chosen[each.accession] = choose_quantifications(tables.get(each.accession, ()), each.replicates)
+    chosen = {each.accession: _chosen(each, criteria, peaks, tables) for each in experiments}
+    pairs, unpaired = _paired(experiments, chosen, criteria, epigenomes, least)
+    return Found(
+        criteria=criteria,
+        least=least,
+        portal=portal.address,
+        answers=tuple(answers),
+        experiments=tuple(experiments),
+        pairs=pairs,
+        chosen=chosen,
+        unpaired=unpaired,
+        told=tuple(told),
+    )
+
+
+def _paired(
+    experiments: Sequence[Experiment],
+    chosen: Mapping[str, Choice],
+    criteria: Criteria,
+    epigenomes: Sequence[frozenset[str]],
+    least: PairLevel,
+) -> tuple[tuple[Pair, ...], tuple[Unpaired, ...]]:
+    """Pair the experiments that have files; the others are unpaired for want of them."""
     usable = [each for each in experiments if chosen[each.accession].files]
     pairing = pair_experiments(
         [each for each in usable if each.assay == criteria.accessibility],
@@ -154,17 +169,20 @@ def search(
     unpaired = sorted(
         (*pairing.unpaired, *without), key=lambda item: (item.experiment.assay, item.experiment.accession)
     )
-    return Found(
-        criteria=criteria,
-        least=least,
-        portal=portal.address,
-        answers=tuple(answers),
-        experiments=tuple(experiments),
-        pairs=pairing.pairs,
-        chosen=chosen,
-        unpaired=tuple(unpaired),
-        told=tuple(told),
-    )
+    return pairing.pairs, tuple(unpaired)
+
+
+def _chosen(
+    each: Experiment,
+    criteria: Criteria,
+    peaks: Mapping[str, Sequence[DataFile]],
+    tables: Mapping[str, Sequence[DataFile]],
+) -> Choice:
+    """Choose the files of an experiment."""
+    if each.assay == criteria.accessibility:
+        own = peaks.get(each.accession, ())
+        return choose_peaks(own, criteria.output_types, default_expected=criteria.peaks != "idr")
+    return choose_quantifications(tables.get(each.accession, ()), each.replicates)
 
 
 def write_found(found: Found, path: Path) -> tuple[Path, Path]:
