@@ -5,7 +5,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from encode_portal.made import Made, made
 
 from atac2rna.atlas import Atlas
 from atac2rna.errors import InputError
@@ -19,6 +18,7 @@ from atac2rna.sources.encode.receipt import read_receipt, same_set
 from atac2rna.sources.encode.search import search, write_found
 from conftest import Cli
 from encode_portal import Fault, Portal, RandomFaults, faults, running_portal
+from encode_portal.made import Made, made
 
 HASTE = Patience(attempts=6, backoff=0.01, longest=0.2, connect=2, read=2)
 
@@ -188,7 +188,7 @@ def test_a_file_that_cannot_stand_in_its_column(
 def test_quantifications_of_two_annotations_are_not_mixed(portal: Portal, pairs: Path, tmp_path: Path) -> None:
     order = read_order(pairs=pairs, manifest=None)
     portal.catalogue.change(order.samples[0].rna_files[0], genome_annotation="V24")
-    with pytest.raises(InputError, match="gene quantifications are of the sample's annotation, V29; ENCFF.* is of V24"):
+    with pytest.raises(InputError, match=r"gene quantifications are of the sample's annotation, V29; ENCFF.* is of V24"):
         fetched(portal, order, tmp_path / "set")
 
 

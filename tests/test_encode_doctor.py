@@ -1,0 +1,97 @@
+from collections.abc import Iterator
+
+import pytest
+
+from atac2rna.sources.connection import Connection, Patience
+from atac2rna.sources.encode.doctor import Check, examine
+from atac2rna.sources.encode.portal import Portal as Asked
+from conftest import Cli
+from encode_portal import Fault, Portal, faults, running_portal
+from encode_portal.made import Made, made
+
+HASTE = Patience(attempts=2, backoff=0.01, longest=0.1, connect=2, read=2)
+NO_HIT = "a search without a hit is status 404 and 'No results found'"
+NO_TYPE = "a search for a type that does not exist is status 400"
+QUERIES = "the queries of a search are answered as documented"
+CUT = "field= cuts a hit down to what was asked for"
+DEFAULT = "an experiment has one default peak file"
+ORGANS = "every organ slim is known to the rule of lineages"
+PARTS = "the public storage address leads to storage that gives parts"
+PEAKS = "peaks are as documented"
+
+
+@pytest.fixture
+def world() -> Made:
+    """The made-up catalogue without its experiment of two default peak files."""
+    world = made()
+    twice = world.cases["two defaults"].atac[0]
+    files = [item for item in world.catalogue.items() if item.get("dataset") == f"/experiments/{twice}/"]
+    world.catalogue.change(
+        next(each["accession"] for each in files if each.get("preferred_default")), preferred_default=None
+    )
+    return world
+
+
+@pytest.fixture
+def portal(world: Made) -> Iterator[Portal]:
+    with running_portal(world.catalogue) as portal:
+        yield portal
+
+
+def examined(portal: Portal) -> dict[str, Check]:
+    with Connection(portal=portal.url, patience=HASTE, per_second=1000) as connection:
+        return {check.assumption: check for check in examine(Asked(connection))}
+
+
+def test_what_behaves_as_documented_holds(portal: Portal) -> None:
+    checks = examined(portal)
+    assert not [check for check in checks.values() if check.verdict == "fails"]
+    for name in (NO_HIT, NO_TYPE, QUERIES, CUT, DEFAULT, ORGANS, PARTS, PEAKS):
+        assert checks[name].verdict == "holds", checks[name]
+    assert len(checks) > 15
+    assert all(check.seen for check in checks.values())
+    assert all(request.method == "GET" for request in portal.log.requests())
+    assert len(portal.log.requests()) < 25
+
+
+@pytest.mark.parametrize(
+    ("fault", "assumption", "seen"),
+    [
+        (Fault(faults.status(500), query="no+such+assay", times=None), NO_HIT, "500"),
+        (Fault(faults.status(500), query="NoSuchType", times=None), NO_TYPE, "500"),
+        (Fault(faults.without_field("accession"), query="assay_title=ATAC-seq", times=None), QUERIES, "accession"),
+        (Fault(faults.with_field("surprise", 1), query="control_type", times=None), CUT, "surprise"),
+        (Fault(faults.range_ignored(), role="storage", times=None), PARTS, "200"),
+        (Fault(faults.wrong_bytes(), role="storage", times=None), PEAKS, "md5"),
+    ],
+    ids=lambda value: value if isinstance(value, str) and " " not in value else "",
+)
+def test_what_has_changed_fails(portal: Portal, fault: Fault, assumption: str, seen: str) -> None:
+    portal.faults.add(fault)
+    check = examined(portal)[assumption]
+    assert check.verdict == "fails"
+    assert seen in check.seen
+
+
+def test_an_organ_that_the_rule_does_not_know(portal: Portal, world: Made) -> None:
+    world.catalogue.change("ENCSR007AAA")["biosample_ontology"]["organ_slims"] = ["antenna"]
+    check = examined(portal)[ORGANS]
+    assert (check.verdict, check.seen) == ("fails", "unknown, each a lineage of its own name: antenna")
+
+
+def test_several_defaults(portal: Portal) -> None:
+    checks = None
+    with running_portal(made().catalogue) as odd:
+        checks = examined(odd)
+    assert checks[DEFAULT].verdict == "fails"
+    assert "1 of them several" in checks[DEFAULT].seen
+
+
+def test_the_command(portal: Portal, cli: Cli) -> None:
+    ended = cli("encode", "doctor", "--portal", portal.url)
+    assert ended.code == 0, ended.out
+    assert ended.out.endswith("no assumptions failed\n")
+    portal.faults.add(Fault(faults.range_ignored(), role="storage", times=None))
+    ended = cli("encode", "doctor", "--portal", portal.url)
+    assert ended.code == 1
+    assert "fails     the public storage address leads to storage that gives parts" in ended.out
