@@ -7,7 +7,7 @@ By hand, from the root of the repository: `python -m tests.encode_portal --port 
 
     world = made()                                    # a copy of the made-up catalogue, to be changed at will
     with running_portal(world.catalogue, faults=[...], enforce_pace=False) as portal:
-        ... portal.url, portal.storage_url            # the storage host is also the mirror of annotations
+        ... portal.url, portal.storage_url            # mirrors of annotations: storage_url + "/gencode" and "/ensembl"
 
 **Objects.** `made(Size(peaks, genes, mouse_genes, seed))`: with `SMALL`, the default, for metadata; `made(Size())` has
 20,000 peaks and all genes of the shipped model, so that `build` needs no annotation. `world.cases["same batch"]` gives

@@ -36,8 +36,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     with running_portal(catalogue, faults=faults, enforce_pace=not told.any_pace, port=told.port) as portal:
         _say(
             f"portal   {portal.url}",
-            f"storage  {portal.storage_url}  (also the mirror of annotations: /gencode/..., /ensembl/...)",
+            f"storage  {portal.storage_url}",
             f"try      atac2rna encode search --portal {portal.url} --organism human --assembly GRCh38 -o pairs.tsv",
+            f"         atac2rna annotation GENCODE:V29 --mirror {portal.storage_url}/gencode -o genes.tsv.gz",
         )
         try:
             threading.Event().wait()

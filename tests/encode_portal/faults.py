@@ -88,10 +88,7 @@ def lengthened(extra: bytes = b"\nand more\n") -> Trouble:
 
 def no_length(*, chunked: bool = False) -> Trouble:
     """Send all without Content-Length: in chunks, or until the connection ends."""
-    return Trouble(
-        "chunked" if chunked else "no length",
-        lambda answer, _: replace(answer, length="chunked" if chunked else "none"),
-    )
+    return Trouble("no length", lambda answer, _: replace(answer, length="chunked" if chunked else "none"))
 
 
 def cut_without_length(share: float, *, chunked: bool = False) -> Trouble:
