@@ -1,6 +1,8 @@
 """`python -m tests.encode_portal`: the portal started by hand."""
 
 import argparse
+import signal
+import sys
 import threading
 from collections.abc import Sequence
 from pathlib import Path
@@ -29,14 +31,27 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if told.real is not None:
         add_real(catalogue, told.real)
     faults: list[Fault | RandomFaults] = [RandomFaults(told.faults, seed=told.seed)] if told.faults else []
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
     with running_portal(catalogue, faults=faults, enforce_pace=not told.any_pace, port=told.port) as portal:
-        print(f"portal   {portal.url}")
-        print(f"storage  {portal.storage_url}  (also the mirror of annotations)")
-        print(f"try      atac2rna encode search --portal {portal.url} -o pairs.tsv", flush=True)
+        _say(
+            f"portal   {portal.url}",
+            f"storage  {portal.storage_url}",
+            f"try      atac2rna encode search --portal {portal.url} --organism human --assembly GRCh38 -o pairs.tsv",
+            f"         atac2rna annotation GENCODE:V29 --mirror {portal.storage_url}/gencode -o genes.tsv.gz",
+        )
         try:
             threading.Event().wait()
         except KeyboardInterrupt:
-            print(f"\n{len(portal.log.requests())} requests answered")
+            for number in (signal.SIGINT, signal.SIGTERM):
+                signal.signal(number, signal.SIG_IGN)  # once is enough
+            spoilt = sum(bool(one.fault) for one in portal.log.requests())
+            _say(f"{len(portal.log.requests())} requests, {spoilt} of them answered badly on purpose or as too fast")
+
+
+def _say(*lines: str) -> None:
+    sys.stdout.write("".join(f"{line}\n" for line in lines))
+    sys.stdout.flush()
 
 
 if __name__ == "__main__":

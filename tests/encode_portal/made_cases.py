@@ -16,7 +16,7 @@ Each function makes some experiments and names them in `cases`:
 | ages differ | forebrain RNA of newborn mice of a strain whose embryos have ATAC-seq: at most the term |
 | treated, modified, control, fraction, audit error, audit not compliant | what filters leave out |
 | other assays | polyA minus RNA, snATAC, small RNA |
-| replicated, two defaults, no default, no peaks, hg19 beside | choices of peak files |
+| two defaults, no default, no peaks, hg19 beside | choices of peak files (replicated ones are the default of "same batch") |
 | two of a replicate, only V24, all revoked, one archived, restricted, unavailable | choices of quantifications |
 | unpaired atac, unpaired rna | organoid; muscle of trunk |
 | archived experiment | released once |

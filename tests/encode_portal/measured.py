@@ -1,6 +1,6 @@
 """Made-up measurements: peak files and gene quantifications of one genome, in which peaks follow expression.
 
-A gene has a base level and answers to a state of four numbers that a term has (donors and libraries differ from it a
+A gene has a base level and answers to a state of ten numbers that a term has (donors and libraries differ from it a
 little). Its promoter is a peak, and so are three elements near it, the stronger the higher the gene's level; a file
 holds the strongest.
 """
@@ -20,7 +20,7 @@ from atac2rna.shipped import shipped_gene_table
 
 Floats = NDArray[np.float64]
 
-STATES = 4
+STATES = 10
 ELEMENTS = 3  # near each gene, beside its promoter
 MOUSE_CHROMS = [*(f"chr{number}" for number in range(1, 20)), "chrX", "chrY"]
 TRNAS = 40
@@ -51,7 +51,7 @@ class Genome:
     @cached_property
     def answer(self) -> Floats:
         """How each gene answers to the state, shape (genes, states)."""
-        return self.draw("answer").normal(0.0, 0.9, (len(self.genes), STATES))
+        return self.draw("answer").normal(0.0, 0.55, (len(self.genes), STATES))
 
     @cached_property
     def centre(self) -> NDArray[np.int64]:

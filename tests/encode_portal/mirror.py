@@ -66,8 +66,8 @@ def add_mirror(catalogue: Catalogue, human: Genome, mouse: Genome) -> None:
         name = f"gencode.v{release}.annotation.gtf.gz"
         annotation = release if release.startswith("M") else f"V{release}"
         catalogue.mirror[f"{folder}/{name}"] = partial(gencode_gtf, genome, annotation)
-        others = (name.replace("gtf", "gff3"), name.replace("annotation", "basic.annotation"))
-        catalogue.mirror[f"{folder}/MD5SUMS"] = partial(_md5_sums, catalogue, f"{folder}/{name}", others)
+        beside = [name.replace("gtf", "gff3"), name.replace("annotation", "basic.annotation")]
+        catalogue.mirror[f"{folder}/MD5SUMS"] = partial(_md5_sums, catalogue, f"{folder}/{name}", beside)
     for species, title, build, genome in (
         ("homo_sapiens", "Homo_sapiens", "GRCh38", human),
         ("mus_musculus", "Mus_musculus", "GRCm39", mouse),
@@ -75,21 +75,21 @@ def add_mirror(catalogue: Catalogue, human: Genome, mouse: Genome) -> None:
         folder = f"ensembl/release-110/gtf/{species}"
         name = f"{title}.{build}.110.gtf.gz"
         catalogue.mirror[f"{folder}/{name}"] = partial(ensembl_gtf, genome, build)
-        others = (f"{title}.{build}.110.abinitio.gtf.gz", f"{title}.{build}.110.chr.gtf.gz", "README")
-        catalogue.mirror[f"{folder}/CHECKSUMS"] = partial(_bsd_sums, catalogue, f"{folder}/{name}", others)
+        beside = [f"{title}.{build}.110.abinitio.gtf.gz", f"{title}.{build}.110.chr.gtf.gz", "README"]
+        catalogue.mirror[f"{folder}/CHECKSUMS"] = partial(_bsd_sums, catalogue, f"{folder}/{name}", beside)
 
 
-def _listed(catalogue: Catalogue, path: str, others: tuple[str, ...]) -> list[tuple[str, bytes]]:
+def _listed(catalogue: Catalogue, path: str, beside: list[str]) -> list[tuple[str, bytes]]:
     """Give names and contents, the file itself between others."""
-    known = [(name, name.encode()) for name in others]
+    known = [(name, name.encode()) for name in beside]
     return [*known[:1], (path.rpartition("/")[2], catalogue.mirrored(path) or b""), *known[1:]]
 
 
-def _md5_sums(catalogue: Catalogue, path: str, others: tuple[str, ...]) -> bytes:
-    lines = [f"{md5(data).hexdigest()}  {name}\n" for name, data in _listed(catalogue, path, others)]
+def _md5_sums(catalogue: Catalogue, path: str, beside: list[str]) -> bytes:
+    lines = [f"{md5(data).hexdigest()}  {name}\n" for name, data in _listed(catalogue, path, beside)]
     return "".join(lines).encode()
 
 
-def _bsd_sums(catalogue: Catalogue, path: str, others: tuple[str, ...]) -> bytes:
-    lines = ["{:05d} {:5d} {}\n".format(*bsd_sum(data), name) for name, data in _listed(catalogue, path, others)]
-    return "".join(lines).encode()
+def _bsd_sums(catalogue: Catalogue, path: str, beside: list[str]) -> bytes:
+    sums = [(*bsd_sum(data), name) for name, data in _listed(catalogue, path, beside)]
+    return "".join(f"{total:05d} {blocks:5d} {name}\n" for total, blocks, name in sums).encode()

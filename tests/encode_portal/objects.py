@@ -9,15 +9,13 @@ from .catalogue import Catalogue, Object
 from .terms import AWARDS, HUMAN, LABS, MOUSE, PIPELINE, TERMS
 
 Assay = Literal[
-    *(
-        "ATAC-seq",
-        "DNase-seq",
-        "total RNA-seq",
-        "polyA plus RNA-seq",
-        "polyA minus RNA-seq",
-        "snATAC-seq",
-        "small RNA-seq",
-    )
+    "ATAC-seq",
+    "DNase-seq",
+    "total RNA-seq",
+    "polyA plus RNA-seq",
+    "polyA minus RNA-seq",
+    "snATAC-seq",
+    "small RNA-seq",
 ]
 _TERM_NAMES = {
     "ATAC-seq": "ATAC-seq",
@@ -79,7 +77,7 @@ class Workshop:
             fields: Further or other fields: `part_of`, `origin_batch`, `treatments`, `sex` of a mouse, ...
         """
         accession = self.accession("BS")
-        copied = {name: donor[name] for name in ("sex", "life_stage", "age", "age_units") if name in donor}
+        copied: Object = {name: donor[name] for name in ("sex", "life_stage", "age", "age_units") if name in donor}
         item: Object = {
             "@id": f"/biosamples/{accession}/",
             "@type": ["Biosample", "Item"],
