@@ -1,6 +1,5 @@
 """From samples.tsv to an atlas: joins, replicates, dialects, annotations, and the real samples."""
 
-import gzip
 import os
 import time
 from pathlib import Path
@@ -11,9 +10,9 @@ import pytest
 
 import atac2rna.building.reading as reading
 import atac2rna.building.reference as reference
-from atac2rna.annotations import CACHE_VARIABLE
 from atac2rna.atlas import GeneSelection
 from atac2rna.building import BuildSettings, build_atlas
+from atac2rna.cache import CACHE_VARIABLE
 from atac2rna.errors import InputError
 from atac2rna.files import checksum
 from atac2rna.formats.annotation import read_annotation
@@ -296,20 +295,11 @@ def test_transcripts_are_added_with_the_annotation_of_the_atlas(files: Files) ->
 def test_an_assembly_without_gene_table_says_which_option_gives_one(files: Files) -> None:
     files.sample("a")
     files.sample("b", assembly="GRCm38")
-    with pytest.raises(InputError, match=r"none for mm10. Pass --annotation mm10=FILE with a GTF, GFF3, BioMart"):
+    with pytest.raises(
+        InputError,
+        match=r"none for mm10. Pass --annotation mm10=FILE .*, or fetch one: atac2rna annotation",
+    ):
         files.build()
-
-
-def test_the_cache_supplies_gene_tables(files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
-    cache = files.folder / "cache"
-    (cache / "annotation").mkdir(parents=True)
-    (cache / "annotation" / "hg38.tsv.gz").write_bytes(gzip.compress(files.annotations["hg38"].read_bytes()))
-    monkeypatch.setenv(CACHE_VARIABLE, str(cache))
-    files.annotations = {}
-    files.sample("a")
-    atlas = files.build()
-    assert atlas.gene_ids == tuple(IDS)
-    assert atlas.attributes["provenance"][0]["annotations"]["hg38"]["path"].endswith("hg38.tsv.gz")
 
 
 def test_an_added_assembly_brings_its_table(files: Files) -> None:

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 import atac2rna.building.reading as reading
-from atac2rna.annotations import CACHE_VARIABLE
 from atac2rna.atlas import Atlas
+from atac2rna.cache import CACHE_VARIABLE
 from atac2rna.errors import InputError
 from sample_files import Files, state
 

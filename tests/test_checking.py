@@ -7,9 +7,9 @@ import numpy as np
 import polars as pl
 import pytest
 
-from atac2rna.annotations import annotation_cache_path
 from atac2rna.atlas import Atlas
 from atac2rna.building import BuildSettings, build_atlas
+from atac2rna.cache import cache_folder
 from atac2rna.checking import Target, check_atlas, check_built, check_samples, check_target, count_steps
 from atac2rna.errors import InputError
 from atac2rna.formats.manifest import read_manifest
@@ -98,7 +98,7 @@ def test_peaks_far_from_all_genes_are_told(small: Simulation, tmp_path: Path) ->
 
 
 def test_cached_gene_tables_serve(small: Simulation) -> None:
-    path = annotation_cache_path("sim1")
+    path = cache_folder() / "annotation" / "sim1" / "GENCODE-V1.tsv.gz"
     path.parent.mkdir(parents=True)
     path.write_bytes(small.annotations["sim1"].read_bytes())
     cached = check(target(small.samples))

@@ -188,7 +188,9 @@ def test_a_file_that_cannot_stand_in_its_column(
 def test_quantifications_of_two_annotations_are_not_mixed(portal: Portal, pairs: Path, tmp_path: Path) -> None:
     order = read_order(pairs=pairs, manifest=None)
     portal.catalogue.change(order.samples[0].rna_files[0], genome_annotation="V24")
-    with pytest.raises(InputError, match=r"gene quantifications are of the sample's annotation, V29; ENCFF.* is of V24"):
+    with pytest.raises(
+        InputError, match=r"gene quantifications are of the sample's annotation, V29; ENCFF.* is of V24"
+    ):
         fetched(portal, order, tmp_path / "set")
 
 
@@ -270,6 +272,36 @@ def test_the_three_commands(portal: Portal, tmp_path: Path, cli: Cli, monkeypatc
     ended = cli("encode", "fetch", "--manifest", "encode/manifest.json", "-o", "again", *address)
     assert ended.code == 0, ended.err
     assert contents(tmp_path / "again") == contents(tmp_path / "encode")
+
+
+def test_mouse_with_the_gene_table_of_its_annotation(
+    portal: Portal, tmp_path: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No genes of mm10 are shipped: build takes those of the release that the set names, which fetch had fetched."""
+    monkeypatch.chdir(tmp_path)
+    address = ("--portal", portal.url)
+    words = ("--organism", "mouse", "--rna-assay", "polyA plus RNA-seq")
+    assert cli("encode", "search", *words, "-o", "pairs.tsv", *address).code == 0
+    ended = cli("encode", "fetch", "pairs.tsv", "-o", "mouse", *address)
+    assert "GENCODE:M21: not fetched, as another portal than ENCODE's was asked; see --mirror" in ended.err
+    ended = cli("build", "mouse/samples.tsv", "-o", "mouse.zarr")
+    assert (ended.code, "atac2rna annotation GENCODE:M21" in ended.err) == (2, True)
+    ended = cli("encode", "fetch", "pairs.tsv", "-o", "mouse", *address, "--mirror", f"{portal.storage_url}/gencode")
+    assert ended.code == 0, ended.err
+    assert "GENCODE:M21: " in ended.out
+    assert "genes of mm10, which build will take" in ended.out
+    ended = cli("build", "mouse/samples.tsv", "-o", "mouse.zarr")
+    assert ended.code == 0, ended.err
+    assert {record.assembly for record in Atlas(tmp_path / "mouse.zarr").samples} == {"mm10"}
+
+
+def test_a_gene_table_that_cannot_be_had_is_a_note(portal: Portal, pairs: Path, tmp_path: Path, cli: Cli) -> None:
+    mirror = f"{portal.storage_url}/nowhere"
+    ended = cli("encode", "fetch", pairs, "-o", tmp_path / "set", "--portal", portal.url, "--mirror", mirror)
+    assert ended.code == 0
+    assert "note: the gene table is not there: " in ended.out
+    assert "Later: atac2rna annotation GENCODE:V29" in ended.out
+    assert (tmp_path / "set" / "samples.tsv").is_file()
 
 
 def test_what_the_command_refuses(portal: Portal, pairs: Path, tmp_path: Path, cli: Cli) -> None:

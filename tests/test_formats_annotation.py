@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from atac2rna.annotations import annotation_cache_path, cached_annotation
 from atac2rna.errors import InputError
 from atac2rna.files import text_lines
 from atac2rna.formats.annotation import annotation_kind, read_annotation, read_transcripts, write_gene_table
@@ -238,11 +237,11 @@ def test_a_written_table_reads_back_and_is_the_same_file_again(tmp_path: Path) -
     assert again.fingerprint == table.fingerprint
 
 
-def test_the_cache_is_found_by_canonical_assembly(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("ATAC2RNA_CACHE", str(tmp_path))
-    assert cached_annotation("hg38") is None
-    write_gene_table(read(tmp_path, TABLE), annotation_cache_path("GRCh38"))
-    assert cached_annotation("hg38") == tmp_path / "annotation" / "hg38.tsv.gz"
+def test_a_written_table_tells_where_it_comes_from(tmp_path: Path) -> None:
+    table, path = read(tmp_path, TABLE), tmp_path / "a.tsv.gz"
+    write_gene_table(table, path, comments={"source": "GENCODE:V29", "fetched": "2026-01-02"})
+    assert gzip.decompress(path.read_bytes()).startswith(b"# source: GENCODE:V29\n# fetched: 2026-01-02\ngene_id\t")
+    assert read_annotation(path, assembly="hg38").frame.equals(table.frame)
 
 
 @pytest.mark.parametrize("end", ["", "\n", "\r\n"])

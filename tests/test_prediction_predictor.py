@@ -184,12 +184,17 @@ def test_another_assembly_is_known_by_its_gene_table(
     assert only.predict(path, annotation=gtf, assembly="sim1").header["genes"] == gtf.name
     with pytest.raises(InputError, match="an annotation is of an assembly; pass assembly="):
         only.predict(path, annotation=gtf)
-    (tmp_path / "annotation").mkdir()
+    (tmp_path / "annotation" / "sim1").mkdir(parents=True)
     monkeypatch.setenv("ATAC2RNA_CACHE", str(tmp_path))
     columns = table.frame.with_columns(pl.col("start") + 1)  # a gene list counts from 1
-    columns.write_csv(tmp_path / "annotation" / "sim1.tsv", separator="\t")
-    (tmp_path / "annotation" / "sim1.tsv").rename(tmp_path / "annotation" / "sim1.tsv.gz")
+    kept = tmp_path / "annotation" / "sim1" / "GENCODE-V1.tsv.gz"
+    kept.write_text(columns.write_csv(separator="\t"))
     assert only.predict(path, assembly="sim1").to_frame().equals(expected.to_frame())
+    kept.with_name("GENCODE-V2.tsv.gz").write_bytes(kept.read_bytes())
+    with pytest.raises(
+        InputError, match=r"of sim1 2 releases were fetched: GENCODE:V1, GENCODE:V2\. Pass one: --annotation"
+    ):
+        only.predict(path, assembly="sim1")
 
 
 def test_genes_that_the_assembly_lacks_are_missing(model: Predictor, trained: Trained) -> None:

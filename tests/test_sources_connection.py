@@ -31,7 +31,7 @@ from encode_portal.faults import (
     trickle,
 )
 
-SOON = Patience(attempts=4, backoff=0.01, longest=2.0, connect=0.3, read=0.3, slowest=10_000.0, window=0.2)
+SOON = Patience(attempts=4, backoff=0.01, longest=2.0, connect=0.3, read=0.1, slowest=10_000.0, window=0.2)
 HOME = "/?format=json"
 
 
@@ -93,7 +93,7 @@ def test_a_wrong_question_is_told_in_the_portals_words(portal: Portal, connectio
         *(status(code) for code in (408, 425, 429, 500, 502, 503, 504)),
         status(429, retry_after=0),
         *(dropped(), cut_at(0.0), cut_at(0.5), cut_without_length(0.4), cut_without_length(0.4, chunked=True)),
-        *(broken_json(), page(), hang(1.0), hang(1.0, at=0.5)),
+        *(broken_json(), page(), hang(2.0), hang(2.0, at=0.5)),
         redirected(""),
     ],
     ids=lambda trouble: trouble.name,
@@ -115,7 +115,7 @@ def test_a_length_is_not_needed(portal: Portal, connection: Connection, chunked:
     [
         (status(503), r"answers 503 Service Unavailable \(made by a fault\) \(4 times in a row\)"),
         (dropped(), r"the connection broke \(.*closed.*\) \(4 times"),
-        (hang(1.0), "does not answer in time"),
+        (hang(2.0), "does not answer in time"),
         (page(), "data expected; got a web page .'Temporarily unavailable'.*proxy or a sign-in page"),
         (broken_json(), "JSON expected; got something else"),
     ],

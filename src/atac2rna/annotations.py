@@ -1,17 +1,113 @@
-"""Where gene tables that were fetched once are kept."""
+"""Releases of gene annotations, and where gene tables that were fetched once are kept."""
 
+import re
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from atac2rna.cache import cache_folder
+from atac2rna.errors import InputError
 from atac2rna.genome import canonical_assembly
 
+Organism = Literal["human", "mouse"]
+AnnotationSource = Literal["GENCODE", "ENSEMBL"]
 
-def annotation_cache_path(assembly: str) -> Path:
-    """Give the place of an assembly's gene table: `<cache>/annotation/<assembly>.tsv.gz`, whether it exists or not."""
-    return cache_folder() / "annotation" / f"{canonical_assembly(assembly)}.tsv.gz"
+_RELEASE = re.compile(r"(?:(GENCODE|ENSEMBL)[: ])?([VM]?)(\d{1,3}[a-d]?)", re.IGNORECASE)
+_KEPT = re.compile(r"(GENCODE|ENSEMBL)-([VM]?)(\d+)([a-d]?)\.tsv\.gz")
+# First release on each assembly, newest first; what is older than the last line lies on assemblies of before 2009.
+_SINCE: dict[tuple[AnnotationSource, Organism], tuple[tuple[int, str], ...]] = {
+    ("GENCODE", "human"): ((20, "hg38"), (3, "hg19")),
+    ("GENCODE", "mouse"): ((26, "mm39"), (2, "mm10"), (1, "mm9")),
+    ("ENSEMBL", "human"): ((76, "hg38"), (55, "hg19")),
+    ("ENSEMBL", "mouse"): ((103, "mm39"), (68, "mm10")),
+}
+_USUAL = {"hg38": "GENCODE:V29", "hg19": "GENCODE:V19", "mm10": "GENCODE:M21", "mm39": "GENCODE:M30"}
 
 
-def cached_annotation(assembly: str) -> Path | None:
-    """Give the cached gene table of an assembly, None if there is none."""
-    path = annotation_cache_path(assembly)
-    return path if path.is_file() else None
+@dataclass(frozen=True)
+class Release:
+    """A release of an annotation.
+
+    Attributes:
+        source: Who releases it.
+        number: As the source calls it: `V29`, `M21` (GENCODE), `110` (Ensembl).
+        organism: Of which.
+        assembly: Canonical name of the assembly that it lies on.
+    """
+
+    source: AnnotationSource
+    number: str
+    organism: Organism
+    assembly: str
+
+    @property
+    def name(self) -> str:
+        """Source and number, as the command line takes it: `GENCODE:V29`."""
+        return f"{self.source}:{self.number}"
+
+
+def parse_release(text: str, *, organism: Organism | None = None) -> Release:
+    """Read the name of a release: `GENCODE:V29`, `GENCODE:M21`, `ENSEMBL:110`, or as the ENCODE portal writes it, `V29`.
+
+    Args:
+        text: The name; upper and lower case are alike.
+        organism: Of which; None: as V or M say, of Ensembl's human.
+
+    Raises:
+        InputError: If it names no release, not the organism's, or one older than the assemblies that are supported.
+    """
+    found = _RELEASE.fullmatch(text.strip())
+    source, letter, number = (part or "" for part in found.groups()) if found else ("", "", "")
+    source, letter, number = source.upper(), letter.upper(), number.lower()
+    if not (source or letter) or (source, letter) == ("ENSEMBL", "M"):
+        raise InputError(
+            f"an annotation is SOURCE:RELEASE; got {text!r}. Write GENCODE:V29, GENCODE:M21 or ENSEMBL:110."
+        )
+    if source == "ENSEMBL":
+        return _release("ENSEMBL", number, organism or "human")
+    if not letter and organism is None:
+        raise InputError(
+            f"releases of GENCODE are V (human) or M (mouse) and a number; got {text!r}. Write GENCODE:V{number} or "
+            f"GENCODE:M{number}."
+        )
+    told: Organism = "mouse" if letter == "M" or (not letter and organism == "mouse") else "human"
+    number = f"{'M' if told == 'mouse' else 'V'}{number}"
+    if organism not in (None, told):
+        raise InputError(f"GENCODE:{number} is an annotation of {told}; got the organism {organism}. Leave one out.")
+    return _release("GENCODE", number, told)
+
+
+def _release(source: AnnotationSource, number: str, organism: Organism) -> Release:
+    count = int(re.sub(r"\D", "", number))
+    steps = _SINCE[source, organism]
+    for first, assembly in steps:
+        if count >= first:
+            return Release(source, number, organism, assembly)
+    raise InputError(
+        f"releases of {source} for {organism} are taken from {steps[-1][0]} on; got {number}, on an older assembly. Take a "
+        "later one."
+    )
+
+
+def usual_release(assembly: str) -> str | None:
+    """Name a release that an assembly is often annotated with, to be proposed; None for an unknown assembly."""
+    return _USUAL.get(assembly)
+
+
+def release_path(release: Release) -> Path:
+    """Give the place of a release's gene table: `<cache>/annotation/<assembly>/GENCODE-V29.tsv.gz`, there or not."""
+    return _folder(release.assembly) / f"{release.source}-{release.number}.tsv.gz"
+
+
+def cached_releases(assembly: str) -> dict[str, Path]:
+    """Give the gene tables of an assembly that were fetched, by name of the release, oldest first within a source."""
+    folder = _folder(canonical_assembly(assembly))
+    if folder.parent.name != "annotation" or not folder.is_dir():
+        return {}
+    kept = [(found, path) for path in folder.iterdir() if (found := _KEPT.fullmatch(path.name)) and path.is_file()]
+    kept.sort(key=lambda one: (one[0][1], one[0][2], int(one[0][3]), one[0][4]))
+    return {f"{found[1]}:{found[2]}{found[3]}{found[4]}": path for found, path in kept}
+
+
+def _folder(assembly: str) -> Path:
+    return cache_folder() / "annotation" / assembly

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from atac2rna.annotations import cached_annotation
+from atac2rna.annotations import cached_releases
 from atac2rna.atlas import Atlas, SampleData, SampleRecord, tpm_on_axis, write_findings
-from atac2rna.building import BuildSettings, GeneReference, read_reference, read_sample
+from atac2rna.building import BuildSettings, GeneReference, named_releases, read_reference, read_sample
 from atac2rna.errors import InputError
 from atac2rna.formats.annotation import read_annotation
 from atac2rna.formats.manifest import Entry, Manifest, is_manifest, read_manifest
@@ -84,7 +84,7 @@ def check_samples(
 
     Args:
         manifest: The samples.
-        annotations: Annotation file by assembly; assemblies without one are looked for in the cache.
+        annotations: Annotation file by assembly; assemblies without one: see `read_reference`.
         settings: How expression files are read.
         progress: Told of every sample read.
         seed: Seed of the bootstrap.
@@ -92,7 +92,8 @@ def check_samples(
     Returns:
         Findings, errors first.
     """
-    reference = read_reference([entry.assembly for entry in manifest.entries], annotations)
+    named = named_releases(manifest, given=annotations)
+    reference = read_reference([entry.assembly for entry in manifest.entries], annotations, named=named)
     samples: list[SampleData] = []
     unreadable: list[Finding] = []
     for entry in manifest.entries:
@@ -109,7 +110,14 @@ def check_samples(
         progress(f"read {entry.sample}")
     if not samples:
         return unreadable
-    return by_severity([*unreadable, *_check_read(samples, reference, seed=seed)])
+    return by_severity([*unreadable, *_check_read(samples, reference, seed=seed), *_of_the_choice(reference, named)])
+
+
+def _of_the_choice(reference: GeneReference, named: Mapping[str, str]) -> list[Finding]:
+    """Say where the samples name another annotation than the one that will be used."""
+    remedy = "Fetch it before building, or build with the genes that there are: genes without a partner are left out."
+    told = "; ".join(f"{assembly}: {name}" for assembly, name in named.items())
+    return [Finding("note", "genome-annotation", "atlas", told, note, remedy) for note in reference.notes]
 
 
 def _check_read(samples: Sequence[SampleData], reference: GeneReference, *, seed: int) -> list[Finding]:
@@ -123,7 +131,8 @@ def _check_read(samples: Sequence[SampleData], reference: GeneReference, *, seed
 
 def _further_tables(annotations: Mapping[str, Path], *, known: Mapping[str, GeneTable]) -> dict[str, GeneTable]:
     """Read the annotations given, and those of common assemblies that the cache holds, leaving out what is known."""
-    cached = {name: path for name in COMMON_ASSEMBLIES if (path := cached_annotation(name)) is not None}
+    kept = {name: list(cached_releases(name).values()) for name in COMMON_ASSEMBLIES}
+    cached = {name: paths[-1] for name, paths in kept.items() if paths}
     files = {name: path for name, path in {**cached, **annotations}.items() if name not in known}
     return {name: read_annotation(path, assembly=name) for name, path in files.items()}
 

@@ -10,6 +10,7 @@ from typing import Literal
 from atac2rna import __version__
 from atac2rna.atlas import Atlas, GeneSelection, add_to_atlas, write_atlas
 from atac2rna.atlas.reading import FORMAT
+from atac2rna.building.named_releases import named_releases
 from atac2rna.building.reading import MIN_JOIN_RATE, SampleReader, read_sample, read_samples
 from atac2rna.building.reference import GeneReference, read_reference
 from atac2rna.errors import InputError
@@ -23,6 +24,7 @@ __all__ = [
     "SampleReader",
     "WriteMode",
     "build_atlas",
+    "named_releases",
     "read_reference",
     "read_sample",
     "read_samples",
@@ -57,16 +59,18 @@ def build_atlas(
     settings: BuildSettings | None = None,
     mode: WriteMode = "new",
     progress: Callable[[str], None] = lambda _: None,
+    note: Callable[[str], None] = lambda _: None,
 ) -> Atlas:
     """Build an atlas, or add samples to one.
 
     Args:
         manifest: The samples.
         path: Folder of the atlas.
-        annotations: Annotation file by canonical assembly; assemblies without one are looked for in the cache.
+        annotations: Annotation file by canonical assembly; assemblies without one: see `read_reference`.
         settings: See `BuildSettings`; samples that are added follow the selection of the atlas instead.
         mode: See `WriteMode`.
         progress: Told of every sample read.
+        note: Told what the user should know of the gene tables that were chosen.
 
     Raises:
         InputError: If the atlas exists (`new`) or a name is taken (`add`), a file does not hold what it should, or an
@@ -75,12 +79,17 @@ def build_atlas(
     settings = settings or BuildSettings()
     before = _existing(manifest, path, mode)
     assemblies = [entry.assembly for entry in manifest.entries]
-    reference = read_reference(assemblies, annotations, held=None if before is None else before.tables)
+    held = {} if before is None else before.tables
+    named = named_releases(manifest, given={*annotations, *held})
+    reference = read_reference(assemblies, annotations, held=held, named=named)
+    for text in reference.notes:
+        note(text)
     reader = SampleReader(reference, gene_column=settings.gene_column, value_column=settings.value_column)
     provenance = {
         "version": __version__,
         "manifest": {"path": str(manifest.path), "sha256": checksum(manifest.path)},
         "annotations": {n: {"path": str(f), "sha256": checksum(f)} for n, f in reference.files.items()},
+        "genome_annotation": named,
         "samples": [entry.sample for entry in manifest.entries],
         "settings": {"gene_column": settings.gene_column, "value_column": settings.value_column},
     }

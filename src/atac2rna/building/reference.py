@@ -4,8 +4,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from threading import Lock
+from typing import NamedTuple
 
-from atac2rna.annotations import cached_annotation
+from atac2rna.annotations import cached_releases, parse_release, usual_release
+from atac2rna.building.named_releases import COLUMN
 from atac2rna.errors import InputError
 from atac2rna.formats.annotation import annotation_kind, read_annotation, read_transcripts
 from atac2rna.genome import GeneTable
@@ -18,12 +20,14 @@ class GeneReference:
     Attributes:
         tables: Gene table of each assembly.
         files: Annotation file of each that was read from one, for provenance and transcripts.
+        notes: What the user should know about the choice of tables, one sentence each.
     """
 
-    def __init__(self, tables: Mapping[str, GeneTable], files: Mapping[str, Path]) -> None:
-        """Take the tables and the files that they were read from."""
+    def __init__(self, tables: Mapping[str, GeneTable], files: Mapping[str, Path], notes: Sequence[str] = ()) -> None:
+        """Take the tables, the files that they were read from, and what is to be said of the choice."""
         self.tables = dict(tables)
         self.files = dict(files)
+        self.notes = tuple(notes)
 
     @cached_property
     def known_ids(self) -> frozenset[str]:
@@ -77,34 +81,40 @@ class TranscriptGenes(Mapping[str, str]):
 
 
 def read_reference(
-    assemblies: Iterable[str], annotations: Mapping[str, Path], *, held: Mapping[str, GeneTable] | None = None
+    assemblies: Iterable[str],
+    annotations: Mapping[str, Path],
+    *,
+    held: Mapping[str, GeneTable] | None = None,
+    named: Mapping[str, str] | None = None,
 ) -> GeneReference:
     """Read the gene table of every assembly needed, and of every other one given.
 
+    An assembly without an annotation has the release that its samples name, if it was fetched; else the genes of the
+    shipped model; else the only release of it that was fetched.
+
     Args:
         assemblies: Assemblies of the samples.
-        annotations: Annotation file by canonical assembly; an assembly without one has the table in the cache, else the genes
-            of the shipped model.
+        annotations: Annotation file by canonical assembly.
         held: Tables that are there already and stay. An annotation of the same assembly then serves its transcripts.
+        named: Releases that the samples name, by assembly (`named_releases`).
 
     Raises:
-        InputError: If an assembly has no gene table, neither given nor cached nor shipped, or the annotation given holds another
-            gene table than the one held.
+        InputError: If an assembly has no gene table, or several to choose from, or the annotation given holds another gene
+            table than the one held.
     """
-    held = held or {}
+    held, named = held or {}, named or {}
     files = dict(annotations)
-    needed = [assembly for assembly in dict.fromkeys(assemblies) if assembly not in held]
-    for assembly in needed:
-        cached = cached_annotation(assembly)
-        if assembly not in files and cached is not None:
-            files[assembly] = cached
-    shipped = {name: shipped_gene_table(name) for name in needed if name not in files}
-    missing = [assembly for assembly, table in shipped.items() if table is None]
-    if missing:
-        raise InputError(
-            f"every assembly of the samples has a gene table; there is none for {', '.join(missing)}. "
-            f"Pass --annotation {missing[0]}=FILE with a GTF, GFF3, BioMart export or gene table of it."
-        )
+    shipped: dict[str, GeneTable] = {}
+    notes = []
+    for assembly in dict.fromkeys(assemblies):
+        if assembly in held or assembly in files:
+            continue
+        found = _chosen(assembly, named.get(assembly))
+        if isinstance(found.genes, GeneTable):
+            shipped[assembly] = found.genes
+        else:
+            files[assembly] = found.genes
+        notes += [found.note] if found.note else []
     tables = {name: read_annotation(path, assembly=name) for name, path in files.items()}
     for name, table in tables.items():
         if name in held and table.fingerprint != held[name].fingerprint:
@@ -113,4 +123,50 @@ def read_reference(
                 f"differs from the one that it was built with ({len(held[name]):,} genes). Leave --annotation {name}=FILE "
                 "out, or build the atlas again."
             )
-    return GeneReference({**held, **{n: table for n, table in shipped.items() if table is not None}, **tables}, files)
+    return GeneReference({**held, **shipped, **tables}, files, notes)
+
+
+class _Choice(NamedTuple):
+    """A gene table, or the file that holds it, and what is to be said of it."""
+
+    genes: GeneTable | Path
+    note: str = ""
+
+
+def _chosen(assembly: str, named: str | None) -> _Choice:
+    """Choose the gene table of an assembly for which none is given."""
+    cached = cached_releases(assembly)
+    if named in cached:
+        return _Choice(cached[named])
+    shipped = shipped_gene_table(assembly)
+    if shipped is None and len(cached) > 1:
+        raise InputError(
+            f"an assembly has one gene table; of {assembly} {len(cached)} releases were fetched: {', '.join(cached)}. Name one "
+            f"in a column {COLUMN} of the samples, or pass --annotation {assembly}={next(iter(cached.values()))}."
+        )
+    release = named if named is not None and _is_release(named) else usual_release(assembly)
+    fetch = f"atac2rna annotation {release}"
+    if shipped is None and not cached:
+        raise InputError(
+            f"every assembly of the samples has a gene table; there is none for {assembly}. Pass --annotation "
+            f"{assembly}=FILE with a GTF, GFF3, BioMart export or gene table of it"
+            f"{f', or fetch one: {fetch}' if release else ''}."
+        )
+    used = "the genes of the shipped model" if shipped is not None else next(iter(cached))
+    note = ""
+    if named is not None:
+        way = (
+            f"for its own genes run '{fetch}' and build again"
+            if _is_release(named)
+            else "that is no release known here"
+        )
+        note = f"{assembly}: the samples name the annotation {named}, the atlas takes {used}; {way}."
+    return _Choice(next(iter(cached.values())) if shipped is None else shipped, note)
+
+
+def _is_release(name: str) -> bool:
+    try:
+        parse_release(name)
+    except InputError:
+        return False
+    return True

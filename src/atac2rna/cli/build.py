@@ -76,6 +76,7 @@ def build(
             settings=settings,
             mode="add" if add else "overwrite" if overwrite else "new",
             progress=advance,
+            note=console.note,
         )
     findings = check_built(atlas)
     shared = atlas.attributes["gene_selection"]["gene_set"]

@@ -11,7 +11,7 @@ import typer
 from typer.exceptions import TyperException
 
 from atac2rna import __version__
-from atac2rna.cli import build, check, demo, encode, evaluate, models, predict, train
+from atac2rna.cli import annotation, build, check, demo, encode, evaluate, models, predict, train
 from atac2rna.cli.console import drop_unwritable
 from atac2rna.errors import InputError
 
@@ -26,6 +26,7 @@ app = typer.Typer(
     epilog="Begin with: atac2rna predict my_sample.narrowPeak.gz -o predictions.tsv; without data: atac2rna demo -o demo",
 )
 app.command("demo", help=demo.HELP)(demo.demo)
+app.command("annotation", help=annotation.HELP)(annotation.annotation)
 app.command("build", help=build.HELP)(build.build)
 app.command("check", help=check.HELP)(check.check)
 app.command("train", help=train.HELP)(train.train)

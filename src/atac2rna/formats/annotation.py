@@ -5,7 +5,7 @@ All of these files count from 1 and include the end; the package counts from 0 a
 
 import gzip
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Literal
 
@@ -104,15 +104,21 @@ def annotation_kind(path: Path) -> AnnotationKind:
     )
 
 
-def write_gene_table(table: GeneTable, path: Path) -> None:
+def write_gene_table(table: GeneTable, path: Path, *, comments: Mapping[str, str] | None = None) -> None:
     """Write a gene table in the table form, gzipped; equal tables give equal files.
 
     Columns: gene_id gene_name chrom start end strand biotype tss version; start, end and tss 1-based, end inclusive.
     `read_annotation` gives the same table back.
+
+    Args:
+        table: The genes.
+        path: The file.
+        comments: What the first lines tell, as `# key: value`: where the table comes from.
     """
     frame = table.frame.with_columns(pl.col("start") + 1, tss=pl.Series(table.tss) + 1)
     order = ["gene_id", "gene_name", "chrom", "start", "end", "strand", "biotype", "tss", "version"]
-    text = frame.select(order).write_csv(separator="\t", quote_style="never")
+    head = "".join(f"# {key}: {value}\n" for key, value in (comments or {}).items())
+    text = head + frame.select(order).write_csv(separator="\t", quote_style="never")
     with whole_file(path) as temporary:
         temporary.write_bytes(gzip.compress(text.encode(), mtime=0))
 

@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from atac2rna.annotations import cached_annotation
+from atac2rna.annotations import cached_releases, usual_release
 from atac2rna.errors import InputError, nearest_names
 from atac2rna.formats.annotation import read_annotation
 from atac2rna.genome import GeneTable
@@ -92,20 +92,27 @@ def shipped_places(model_genes: GeneTable, *, known: Container[str]) -> dict[str
 
 
 def find_places(known: Mapping[str, GenePlaces], assembly: str, *, model_genes: GeneTable) -> GenePlaces:
-    """Give the genes in an assembly: of those known, else those fetched for it once, else those of the shipped model.
+    """Give the genes in an assembly: of those known, else of the only release fetched for it, else of the shipped model.
 
     Raises:
-        InputError: If there is none.
+        InputError: If there is none, or several releases were fetched.
     """
     if assembly in known:
         return known[assembly]
-    found = cached_annotation(assembly) or shipped_gene_table(assembly)
+    cached = cached_releases(assembly)
+    found = next(iter(cached.values())) if len(cached) == 1 else shipped_gene_table(assembly)
+    if found is None and cached:
+        raise InputError(
+            f"predictions need to know where the genes lie; of {assembly} {len(cached)} releases were fetched: "
+            f"{', '.join(cached)}. Pass one: --annotation {assembly}={next(iter(cached.values()))}."
+        )
     if found is None:
         near = nearest_names(assembly, [*known])
+        usual = usual_release(assembly)
         raise InputError(
             f"predictions need to know where the genes lie; there is no gene table of {assembly!r}; "
             f"{near}{'' if near.endswith('?') else '.'} For another assembly pass --annotation {assembly}=FILE (a GTF, GFF3, "
-            "BioMart export or gene table)."
+            f"BioMart export or gene table){f', or fetch one: atac2rna annotation {usual}' if usual else ''}."
         )
     return read_places(model_genes, found, assembly=assembly)
 

@@ -174,7 +174,7 @@ class Connection:
                 response = self._adapter.send(
                     request,
                     stream=True,
-                    timeout=(self.patience.connect, self.patience.read),
+                    timeout=(self.patience.connect, self.patience.read * (4 if kind == _JSON else 1)),
                     verify=os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or True,
                     proxies=proxies,
                 )

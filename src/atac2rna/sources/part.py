@@ -11,7 +11,6 @@ from pathlib import Path
 
 from atac2rna.errors import InputError
 from atac2rna.sources.faults import DiskFullError, StoppedError
-from atac2rna.sources.wanted import file_md5
 
 if sys.platform != "win32":
     import fcntl
@@ -59,10 +58,6 @@ class Part:
         """Give the first bytes."""
         with self.path.open("rb") as stream:
             return stream.read(size)
-
-    def md5(self) -> str:
-        """Md5 of what has come, read from the disk, in hexadecimal."""
-        return file_md5(self.path)
 
     def finish(self, target: Path) -> None:
         """Let it take the place of `target`."""

@@ -19,7 +19,8 @@ class Patience:
         backoff: Seconds before the second try at most, doubled with each further one; the wait is drawn between 0 and that.
         longest: Seconds that no wait exceeds. A server that asks for more gets none: the error says when to come back.
         connect: Seconds to reach a server.
-        read: Seconds without a byte after which a connection counts as broken.
+        read: Seconds without a byte after which a connection counts as broken; a JSON answer, which the portal has to work
+            out first, is given four times as long.
         slowest: Bytes per second below which, over `window` seconds, a connection counts as broken.
         window: See `slowest`.
     """

@@ -33,7 +33,7 @@ def download(
 ) -> Obtained:
     """Have a file at `target`, fetching it by way of `<target>.part` unless it is there.
 
-    A part that an earlier run left is continued where the md5 of the whole is known, else fetched anew. What came is
+    A part that an earlier run left is continued where a checksum of the whole is known, else fetched anew. What came is
     verified by size and md5; a damaged file is thrown away and fetched again, one over 64 MiB once. Several processes may
     want one target: one fetches, the others wait for it.
 
@@ -98,7 +98,7 @@ class _Transfer:
 
     def run(self) -> None:
         """Try one address after the other."""
-        if self._wanted.md5 is None or self._part.size > (self._wanted.size or self._part.size):
+        if not self._wanted.is_checked or self._part.size > (self._wanted.size or self._part.size):
             self._part.clear()
         faults: list[SourceError] = []
         for url in self._wanted.urls:
@@ -157,7 +157,12 @@ class _Transfer:
                 raise PassingError(f"has {total:,} bytes where {self._wanted.size:,} are expected", url=answer.url)
             if answer.status == 200:
                 self._part.clear()
-                if total is None and self._wanted.size is None and not answer.ends_marked and self._wanted.md5 is None:
+                if (
+                    total is None
+                    and self._wanted.size is None
+                    and not answer.ends_marked
+                    and not self._wanted.is_checked
+                ):
                     raise SourceError("tells neither size nor end, so a broken file would go unseen", url=answer.url)
             self._mark = _mark(answer)
             self._receive(answer, self._wanted.size if total is None else total)
@@ -202,9 +207,9 @@ class _Transfer:
             told = f"has {size:,} bytes where {wanted.size:,} are expected"
         elif self._part.head(64).lstrip().lower().startswith(_PAGE):
             told = f"the file {wanted.name} expected; got a web page"
-        elif wanted.md5 is not None and (found := self._part.md5()) != wanted.md5:
-            told = f"the file that came has the md5 {found}, not {wanted.md5}"
-        elif wanted.md5 is None and wanted.size is None and size == 0:
+        elif (differs := wanted.fault_of(self._part.path)) is not None:
+            told = f"the file that came {differs}"
+        elif not wanted.is_checked and wanted.size is None and size == 0:
             told = "is empty"
         else:
             return None

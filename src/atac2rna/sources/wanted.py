@@ -20,12 +20,19 @@ class Wanted:
         urls: Addresses, the first that works is used.
         size: Bytes; None if unknown.
         md5: Its md5 in hexadecimal; None if unknown.
+        bsd: What the program `sum` says of it, checksum and blocks of 1,024 bytes, as Ensembl tells it; None if unknown.
     """
 
     name: str
     urls: tuple[str, ...]
     size: int | None
     md5: str | None
+    bsd: tuple[int, int] | None = None
+
+    @property
+    def is_checked(self) -> bool:
+        """Whether a checksum tells this file from others."""
+        return self.md5 is not None or self.bsd is not None
 
     def __post_init__(self) -> None:
         """Refuse what would lead astray in a path.
@@ -52,9 +59,15 @@ class Wanted:
             raise InputError(f"{path}: is a folder where the file {self.name} is to be written; move it away.")
         if not path.is_file() or (self.size is not None and path.stat().st_size != self.size):
             return False
-        if self.md5 is None:
-            return self.size is not None
-        return file_md5(path) == self.md5
+        return (self.is_checked or self.size is not None) and self.fault_of(path) is None
+
+    def fault_of(self, path: Path) -> str | None:
+        """Say in which checksum a file differs; None if in none that is known."""
+        if self.md5 is not None and (md5_found := file_md5(path)) != self.md5:
+            return f"has the md5 {md5_found}, not {self.md5}"
+        if self.bsd is not None and (bsd_found := file_sum(path)) != self.bsd:
+            return f"has the sum {bsd_found[0]} of {bsd_found[1]:,} blocks, not {self.bsd[0]} of {self.bsd[1]:,}"
+        return None
 
 
 def file_md5(path: Path) -> str:
@@ -64,3 +77,14 @@ def file_md5(path: Path) -> str:
         while block := stream.read(1 << 20):
             digest.update(block)
     return digest.hexdigest()
+
+
+def file_sum(path: Path) -> tuple[int, int]:
+    """Checksum and number of blocks of 1,024 bytes as the program `sum` tells them (the BSD way), 10 MB a second."""
+    total, size = 0, 0
+    with path.open("rb") as stream:
+        while block := stream.read(1 << 20):
+            size += len(block)
+            for byte in block:
+                total = ((total >> 1) + ((total & 1) << 15) + byte) & 0xFFFF
+    return total, -(-size // 1024)

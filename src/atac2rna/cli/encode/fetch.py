@@ -2,12 +2,17 @@
 
 import shlex
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from atac2rna.cli.encode.options import PortalAddress
 from atac2rna.cli.options import Quiet, Verbose
+
+if TYPE_CHECKING:
+    from atac2rna.cli.console import Console
+
+_WAYS = {"fetched": "fetched", "cache": "from the cache", "there": "there already"}
 
 HELP = """Fetch a set: the pairs of a search, or exactly what a manifest pins.
 
@@ -29,15 +34,21 @@ def fetch(
     keep_revoked: Annotated[
         bool, typer.Option("--keep-revoked", help="Fetch files that the portal has revoked, too.")
     ] = False,
+    annotation: Annotated[
+        bool, typer.Option(help="Fetch the gene table that the expression was quantified with, too.")
+    ] = True,
+    mirror: Annotated[str | None, typer.Option(metavar="URL", help="Root of a mirror of GENCODE.")] = None,
     workers: Annotated[int, typer.Option("--workers", min=1, max=32, help="Files fetched at a time.")] = 4,
     portal: PortalAddress = None,
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
     """Parse, fetch, print where the set is."""
+    from collections import Counter
+
     from atac2rna.cache import cache_folder
     from atac2rna.cli.console import Console
-    from atac2rna.cli.encode.watching import watching
+    from atac2rna.cli.transfers import shown_transfers
     from atac2rna.errors import InputError
     from atac2rna.sources.connection import PORTAL, Connection
     from atac2rna.sources.encode.fetching import fetch_set, read_order
@@ -49,7 +60,10 @@ def fetch(
         )
     console = Console(quiet=quiet, verbose=verbose)
     order = read_order(pairs=pairs, manifest=manifest)
-    with Connection(portal=portal or PORTAL) as connection, watching(console, order.n_files) as watch:
+    with (
+        Connection(portal=portal or PORTAL) as connection,
+        shown_transfers(console, "fetch", files=order.n_files, size=None) as watch,
+    ):
         fetched = fetch_set(
             Portal(connection),
             order,
@@ -62,9 +76,31 @@ def fetch(
         )
     for line in fetched.told:
         console.say(f"note: {line}")
-    ways = ", ".join(f"{count} {how}" for how, count in sorted(watch.ways.items()))
+    if annotation:
+        for name in fetched.annotations:
+            _gene_table(console, name, mirror=mirror, at_home=portal is None)
+    ways = ", ".join(f"{count} {_WAYS[how]}" for how, count in sorted(Counter(fetched.ways).items()))
     console.say(f"{fetched.samples}: {len(order.samples)} samples, {order.n_files} files ({ways})")
     console.say(
         f"{fetched.samples.with_name('manifest.json')}: what was asked and which bytes came; share it with your results"
     )
     console.say(f"build an atlas with: atac2rna build {shlex.quote(str(fetched.samples))} -o encode.zarr")
+
+
+def _gene_table(console: "Console", name: str, *, mirror: str | None, at_home: bool) -> None:
+    """Have the gene table of a release in the cache; the set is there without it, too, so a failure is a note."""
+    from atac2rna.annotations import parse_release, release_path
+    from atac2rna.cli.transfers import shown_transfers
+    from atac2rna.errors import InputError
+    from atac2rna.sources.gene_releases import fetch_gene_table
+
+    try:
+        release = parse_release(name)
+        if not (at_home or mirror or release_path(release).is_file()):
+            console.note(f"{name}: not fetched, as another portal than ENCODE's was asked; see --mirror")
+            return
+        with shown_transfers(console, "gene table", files=1, size=None) as watch:
+            kept = fetch_gene_table(release, mirror=mirror, watch=watch, working=console.note)
+        console.say(f"{name}: {len(kept.table):,} genes of {release.assembly}, which build will take")
+    except InputError as fault:
+        console.say(f"note: the gene table is not there: {fault} Later: atac2rna annotation {shlex.quote(name)}")

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from atac2rna.errors import InputError, nearest_names
 from atac2rna.files import peek_text, whole_file
-from atac2rna.sources.download import Wanted, Watch, download_all
+from atac2rna.sources.download import Obtained, Wanted, Watch, download_all
 from atac2rna.sources.encode.data_file import DataFile
 from atac2rna.sources.encode.inventory import QUANTIFICATIONS, accessions_of, ask_files, judged
 from atac2rna.sources.encode.pairs_table import PairRow, read_pairs
@@ -66,11 +66,15 @@ class Fetched(NamedTuple):
         receipt: What manifest.json says.
         samples: Path of samples.tsv.
         told: What the user should know of the files: archived or revoked since.
+        ways: How each file was had.
+        annotations: Releases that the expression was quantified with (`GENCODE:V29`), each once.
     """
 
     receipt: Receipt
     samples: Path
     told: list[str]
+    ways: list[Obtained]
+    annotations: list[str]
 
 
 def fetch_set(
@@ -114,7 +118,7 @@ def fetch_set(
     wanted = [
         (Wanted(name, files[name].urls, files[name].size, files[name].md5), folder / paths[name]) for name in names
     ]
-    download_all(portal.connection, wanted, workers=workers, watch=watch, cache=cache)
+    ways = download_all(portal.connection, wanted, workers=workers, watch=watch, cache=cache)
     for name in names:
         _refuse_other_content(files[name], folder / paths[name])
     receipt = Receipt(
@@ -127,7 +131,8 @@ def fetch_set(
     samples = folder / SAMPLES
     write_samples(receipt, samples)
     write_receipt(receipt, folder / MANIFEST)
-    return Fetched(receipt, samples, told)
+    named = dict.fromkeys(row.columns.get("genome_annotation", "") for row in order.samples)
+    return Fetched(receipt, samples, told, ways, [name for name in named if name])
 
 
 def write_samples(receipt: Receipt, path: Path) -> None:

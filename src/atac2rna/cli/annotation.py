@@ -1,0 +1,63 @@
+"""atac2rna annotation."""
+
+from enum import Enum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from atac2rna.cli.options import Quiet, Verbose
+
+HELP = """Fetch the gene table of a GENCODE or Ensembl release.
+
+It is kept, and used by build where the samples name it, or where it is the only one of its assembly.
+
+\b
+Example: atac2rna annotation GENCODE:V29
+         atac2rna annotation ENSEMBL:110 --organism mouse -o genes.tsv.gz
+"""
+
+
+class OrganismOption(Enum):
+    """Organisms with releases."""
+
+    human = "human"
+    mouse = "mouse"
+
+
+def annotation(
+    release: Annotated[
+        str, typer.Argument(metavar="SOURCE:RELEASE", help="GENCODE:V29 (human), GENCODE:M21 (mouse), ENSEMBL:110.")
+    ],
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write the gene table there, too.")
+    ] = None,
+    organism: Annotated[
+        OrganismOption | None, typer.Option(help="Of which; Ensembl without it: human.", show_default=False)
+    ] = None,
+    mirror: Annotated[
+        str | None,
+        typer.Option(metavar="URL", help="Root of a mirror, in place of .../pub/databases/gencode or .../pub."),
+    ] = None,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Parse, fetch, copy, print what it is."""
+    import shutil
+
+    from atac2rna.annotations import parse_release
+    from atac2rna.cli.console import Console
+    from atac2rna.cli.transfers import shown_transfers
+    from atac2rna.files import whole_file
+    from atac2rna.sources.gene_releases import fetch_gene_table
+
+    console = Console(quiet=quiet, verbose=verbose)
+    wanted = parse_release(release, organism=None if organism is None else organism.value)
+    with shown_transfers(console, "fetch", files=1, size=None) as watch:
+        kept = fetch_gene_table(wanted, mirror=mirror, watch=watch, working=console.note)
+    if output is not None:
+        with whole_file(output) as temporary:
+            shutil.copyfile(kept.path, temporary)
+    state = "fetched" if kept.fetched else "there already"
+    console.say(f"{wanted.name}: {len(kept.table):,} genes of {wanted.assembly} ({wanted.organism}), {state}")
+    console.say(f"{kept.path}" + ("" if output is None else f"\n{output}"))

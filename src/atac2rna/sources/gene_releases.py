@@ -1,0 +1,135 @@
+"""Gene tables of GENCODE and Ensembl releases, fetched, verified and kept."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from atac2rna.annotations import AnnotationSource, Release, release_path
+from atac2rna.cache import CACHE_VARIABLE
+from atac2rna.errors import InputError, nearest_names
+from atac2rna.formats.annotation import read_annotation, write_gene_table
+from atac2rna.genome import GeneTable
+from atac2rna.sources.connection import Connection, Patience
+from atac2rna.sources.download import Watch
+from atac2rna.sources.transfer import download, made_folder
+from atac2rna.sources.wanted import Wanted
+
+ROOTS: dict[AnnotationSource, str] = {
+    "GENCODE": "https://ftp.ebi.ac.uk/pub/databases/gencode",
+    "ENSEMBL": "https://ftp.ensembl.org/pub",
+}
+"""Where the releases lie; a mirror replaces the root and keeps what is below."""
+
+_MD5 = re.compile(r"([0-9a-f]{32})\s+\*?(?:\./)?([^\s/]+)")
+_SUM = re.compile(r"(\d+)\s+(\d+)\s+(?:\./)?([^\s/]+)")
+_ENSEMBL_NAMES = {"hg38": "GRCh38", "hg19": "GRCh37", "mm10": "GRCm38", "mm39": "GRCm39"}
+_SPECIES = {"human": "homo_sapiens", "mouse": "mus_musculus"}
+
+
+@dataclass(frozen=True)
+class KeptTable:
+    """A gene table in the cache.
+
+    Attributes:
+        path: Where it lies.
+        table: The genes.
+        fetched: Whether it was fetched just now.
+    """
+
+    path: Path
+    table: GeneTable
+    fetched: bool
+
+
+def fetch_gene_table(
+    release: Release,
+    *,
+    mirror: str | None = None,
+    patience: Patience | None = None,
+    watch: Watch | None = None,
+    working: Callable[[str], None] = lambda _: None,
+) -> KeptTable:
+    """Have the gene table of a release in the cache, fetching its GTF unless it is there.
+
+    The GTF is verified by the checksums that lie beside it and not kept. The first lines of the table tell its source.
+
+    Args:
+        release: Which.
+        mirror: Root of a mirror, in place of that in `ROOTS`.
+        patience: How long faults of the network are borne.
+        watch: Told how the download comes along.
+        working: Told what is being done after it.
+
+    Raises:
+        SourceError: If it cannot be had.
+        InputError: If the release has no such file, or the cache cannot be written.
+    """
+    path = release_path(release)
+    if path.is_file():
+        return KeptTable(path, read_annotation(path, assembly=release.assembly), fetched=False)
+    root = (mirror or ROOTS[release.source]).rstrip("/")
+    made_folder(path.parent, remedy=f"name another folder for the cache in {CACHE_VARIABLE}")
+    watch = watch or Watch()
+    with Connection(mirrors=(root,), patience=patience) as connection:
+        wanted = _listed(connection, release, f"{root}/{_below(release)}")
+        whole = path.with_name(wanted.name)
+        watch.started(wanted.name, None)
+        how = download(
+            connection,
+            wanted,
+            whole,
+            progress=lambda done: watch.advanced(wanted.name, done),
+            retried=lambda why: watch.retried(wanted.name, why),
+        )
+        watch.finished(wanted.name, how)
+    working(f"read {wanted.name}")
+    table = read_annotation(whole, assembly=release.assembly)
+    told = {"md5": wanted.md5} if wanted.md5 else {"sum": "{} {}".format(*(wanted.bsd or ("", "")))}
+    comments = {
+        "source": release.name,
+        "organism": release.organism,
+        "assembly": release.assembly,
+        "url": wanted.urls[0],
+        **told,
+        "fetched": f"{datetime.now(UTC):%Y-%m-%d}",
+    }
+    write_gene_table(table, path, comments=comments)
+    whole.unlink()
+    return KeptTable(path, table, fetched=True)
+
+
+def _below(release: Release) -> str:
+    """Folder of a release below the root."""
+    if release.source == "GENCODE":
+        folder = release.number if release.organism == "mouse" else release.number[1:]
+        return f"Gencode_{release.organism}/release_{folder}"
+    return f"release-{release.number}/gtf/{_SPECIES[release.organism]}"
+
+
+def _listed(connection: Connection, release: Release, folder: str) -> Wanted:
+    """Choose the GTF of the reference chromosomes among the files that the checksums list."""
+    if release.source == "GENCODE":
+        listing, line = f"{folder}/MD5SUMS", _MD5
+        # From V5 on gencode.v5.annotation.gtf.gz; before, with the assembly in it, or without the word (v3d).
+        number = "v" + release.number.removeprefix("V")
+        name = re.compile(rf"gencode[._]{number}(?:\.annotation)?(?:\.GRCh37)?\.gtf\.gz")
+    else:
+        listing, line = f"{folder}/CHECKSUMS", _SUM
+        species = _SPECIES[release.organism].capitalize()
+        name = re.compile(re.escape(f"{species}.{_ENSEMBL_NAMES[release.assembly]}.{release.number}.gtf.gz"))
+    text = connection.get_text(listing)
+    files = {found[found.re.groups]: found for row in text.splitlines() if (found := line.fullmatch(row.strip()))}
+    chosen = [file for file in files if name.fullmatch(file)]
+    if len(chosen) != 1:
+        near = nearest_names(release.number, [file for file in files if "gtf" in file])
+        raise InputError(
+            f"{listing}: lists one GTF of the whole of {release.name}; got {len(chosen)} of {len(files)} files; {near} "
+            "Fetch it by hand and pass it to build with --annotation."
+        )
+    found = files[chosen[0]]
+    urls = (f"{folder}/{chosen[0]}",)
+    if line is _MD5:
+        return Wanted(chosen[0], urls, size=None, md5=found[1])
+    return Wanted(chosen[0], urls, size=None, md5=None, bsd=(int(found[1]), int(found[2])))
