@@ -6,14 +6,14 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
-from conftest import Cli
-from encode_portal import running_portal
-from encode_portal.made import made
-from encode_portal.real import add_real
 
 from atac2rna.atlas import Atlas
 from atac2rna.building import build_atlas
 from atac2rna.formats.manifest import read_manifest
+from conftest import Cli
+from encode_portal import running_portal
+from encode_portal.made import made
+from encode_portal.real import add_real
 
 DATA = os.environ.get("ATAC2RNA_TEST_DATA", "")
 pytestmark = [
