@@ -2,7 +2,7 @@
 
 import gzip
 from base64 import b64encode
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from copy import deepcopy
 from hashlib import md5
 from threading import RLock
@@ -26,13 +26,14 @@ class Catalogue:
     Attributes:
         objects: Object by `@id`.
         stored: Bytes by path on the storage host, without the leading slash (`encode-public/2021/...`).
-        mirror: Bytes by path of the mirror of annotations, without the leading slash (`gencode/...`).
+        mirror: Bytes by path of the mirror of annotations, without the leading slash (`gencode/...`), or what makes
+            them when they are first asked for.
     """
 
     def __init__(self) -> None:
         self.objects: dict[str, Object] = {}
         self.stored: dict[str, bytes] = {}
-        self.mirror: dict[str, bytes] = {}
+        self.mirror: dict[str, bytes | Callable[[], bytes]] = {}
         self.lock = RLock()
 
     def add(self, item: Object) -> Object:
@@ -146,6 +147,14 @@ class Catalogue:
             item = self.change(name, file_size=len(data), md5sum=md5(data).hexdigest(), content_md5sum=None)
             if "cloud_metadata" in item:
                 item["cloud_metadata"] = _cloud(item, item["cloud_metadata"]["url"])
+
+    def mirrored(self, path: str) -> bytes | None:
+        """Give a file of the mirror, None if there is none."""
+        with self.lock:
+            found = self.mirror.get(path)
+            if callable(found):
+                found = self.mirror[path] = found()
+            return found
 
     def copy(self) -> "Catalogue":
         """Give a catalogue that a test may change; the bytes are shared."""

@@ -23,7 +23,7 @@ class Trouble:
     Attributes:
         name: What it is called in the log.
         spoil: Makes the spoilt answer.
-        silent: Only a checksum or a size shows it; a random plan does this to a path once at most.
+        silent: Only a checksum or a size shows it; a random plan does this to files alone, and to each once at most.
     """
 
     name: str
@@ -94,7 +94,8 @@ def no_length(*, chunked: bool = False) -> Trouble:
 def cut_without_length(share: float, *, chunked: bool = False) -> Trouble:
     """Drop the connection after a share of a body without Content-Length; without chunks only the size shows it."""
     length: Length = "chunked" if chunked else "none"
-    return Trouble(f"cut at {share:g} without length", lambda answer, _: replace(answer, length=length, until=share))
+    name = f"cut at {share:g} {'in chunks' if chunked else 'without length'}"
+    return Trouble(name, lambda answer, _: replace(answer, length=length, until=share), silent=not chunked)
 
 
 def range_ignored() -> Trouble:
@@ -232,7 +233,7 @@ class RandomFaults:
     Attributes:
         share: Share of the requests.
         seed: Decides.
-        troubles: What to draw from.
+        troubles: What to draw from; at least one that is not silent.
         role: Listener; None: both.
         in_a_row: So many troubles at most follow upon each other at one path.
     """
@@ -298,7 +299,8 @@ class FaultPlan:
             self._row[key] = 0
             return None
         self._row[key] += 1
-        known = [one for one in fault.troubles if not (one.silent and key in self._silent)]
+        loud = question.role == "portal" or key in self._silent  # a JSON document has no checksum
+        known = [one for one in fault.troubles if not (one.silent and loud)]
         chosen = known[int.from_bytes(digest[8:16]) % len(known)]
         if chosen.silent:
             self._silent.add(key)

@@ -34,7 +34,7 @@ class Hosts:
         """Answer as the host of the question's role."""
         if question.method not in ("GET", "HEAD"):
             return error_answer(405, "Method Not Allowed", "The loopback portal can only be read.")
-        mirrored = self.catalogue.mirror.get(question.path.lstrip("/"))
+        mirrored = self.catalogue.mirrored(question.path.lstrip("/"))
         if mirrored is not None:
             return bytes_answer(mirrored)
         return self._storage(question) if question.role == "storage" else self._portal(question)

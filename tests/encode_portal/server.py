@@ -10,10 +10,10 @@ from threading import Event, Lock, Thread
 from typing import Any, ClassVar
 
 from .answer import Answer, Question, Role, error_answer, part_of
-from .catalogue import Catalogue
+from .catalogue import Catalogue, Object
 from .faults import Fault, FaultPlan, RandomFaults
 from .log import Log, PaceGuard, Request
-from .roles import Hosts
+from .roles import Hosts, as_served
 
 LOOPBACK = "127.0.0.1"
 
@@ -46,6 +46,13 @@ class Portal:
     def storage_url(self) -> str:
         """Address of the storage host."""
         return self._hosts.storage_url
+
+    def shown(self, name: str) -> Object:
+        """Give an object as it is served, by accession or `@id`."""
+        item = self.catalogue.get(name)
+        if item is None:
+            raise KeyError(name)
+        return as_served(item, self.storage_url)
 
     def expire_signatures(self) -> None:
         """Make the storage host refuse (403) every address that the portal has signed so far."""
