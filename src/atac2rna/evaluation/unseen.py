@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from atac2rna.atlas import Atlas, GeneSelection, SampleData, write_atlas
-from atac2rna.building import GeneReference, SampleReader, read_reference, read_samples
+from atac2rna.building import GeneReference, SampleReader, named_releases, read_reference, read_samples
 from atac2rna.domain import Domain
 from atac2rna.errors import InputError
 from atac2rna.evaluation.screen import Screen
@@ -150,7 +150,8 @@ def _gene_tables(trained: TrainedModel, source: Source, reading: Reading) -> tup
     new = [name for name in assemblies if name not in trained.tables]
     held = {name: table for name, table in source.tables.items() if name in new} if isinstance(source, Atlas) else {}
     given = {name: path for name, path in reading.annotations.items() if name in new}
-    found = read_reference(new, given, held=held)
+    named = {} if isinstance(source, Atlas) else named_releases(source, given={*given, *trained.tables})
+    found = read_reference(new, given, held=held, named=named)
     tables = {**trained.tables, **{name: found.tables[name].select(trained.gene_ids) for name in new}}
     used = {name: tables[name] for name in assemblies}
     return tables, GeneReference(used, {**found.files, **reading.annotations})

@@ -66,11 +66,11 @@ class Addresses:
         elif address.origin not in self._origins:
             if host not in self._hosts and not _is_storage(url, host):
                 raise SourceError(
-                    f"files come from the ENCODE portal, its storage, GENCODE and Ensembl; got the unknown host {host!r}",
+                    f"is at the unknown host {host!r}; files come from the ENCODE portal, its storage, GENCODE and Ensembl",
                     url=url,
                 )
             if port != _DEFAULT_PORT["https"]:
-                raise SourceError(f"https is spoken at port 443; got port {port}", url=url)
+                raise SourceError(f"is https at port {port}, where 443 is expected", url=url)
         return address
 
     def follow(self, source: Address, location: str) -> Address:
@@ -82,9 +82,7 @@ class Addresses:
         try:
             target = self.admit(urljoin(source.url, location))
         except SourceError as fault:
-            raise SourceError(
-                f"redirects to {fault.url}, which is refused: that address {fault.reason}", url=source.url
-            ) from None
+            raise SourceError(f"redirects to {fault.url}, which {fault.reason}: refused", url=source.url) from None
         except ValueError:
             raise SourceError("redirects to something that is no address; refused", url=source.url) from None
         if target.loopback and not source.loopback:

@@ -95,8 +95,8 @@ class Answer:
                     raise PassingError(f"delivers only {fresh / passed:,.0f} bytes a second", url=self.url)
                 since, fresh = time.monotonic(), 0
 
-    def text(self, *, limit: int | None = None) -> bytes:
-        """Read the body whole.
+    def text(self, *, what: str = "text", limit: int | None = None) -> bytes:
+        """Read the body whole; `what` is expected there, for the error.
 
         Raises:
             PassingError: As `blocks`, or if it is a web page: the answer of a proxy, or of a server in trouble, passes.
@@ -113,12 +113,12 @@ class Answer:
             except (EOFError, OSError, zlib.error):
                 raise PassingError("is damaged on the way (gzip)", url=self.url) from None
         if self.is_page:
-            raise self.page_fault("data", bytes(body))
+            raise self.page_fault(what, bytes(body))
         return bytes(body)
 
     def page_fault(self, what: str, body: bytes = b"") -> PassingError:
         """Say that a web page came in place of `what`; `body` is its beginning, for the title."""
-        return PassingError(f"{what} expected; got a web page{_title(body)}", url=self.url, remedy=_IN_BETWEEN)
+        return PassingError(f"should be {what}, and is a web page{_title(body)}", url=self.url, remedy=_IN_BETWEEN)
 
     def json(self) -> Any:
         """Read the body as JSON.
@@ -129,7 +129,7 @@ class Answer:
         """
         missing = NotFoundError("answers 404 and no JSON", url=self.url, remedy="Check the address of the portal.")
         try:
-            body = self.text()
+            body = self.text(what="JSON")
         except PassingError:
             if self.status == 404 and self.is_page:
                 raise missing from None
@@ -140,7 +140,7 @@ class Answer:
             if self.status == 404:
                 raise missing from None
             raise PassingError(
-                f"JSON expected; got something else ({fault})", url=self.url, remedy=_IN_BETWEEN
+                f"should be JSON, and is something else ({fault})", url=self.url, remedy=_IN_BETWEEN
             ) from None
 
     def explanation(self) -> str:
@@ -179,12 +179,16 @@ def told(address: Address) -> Iterator[None]:
             ) from None
         if "NameResolution" in str(fault):
             raise PassingError("cannot be found", url=address.url, remedy="Is this machine on the network?") from None
-        raise PassingError(f"the connection broke ({_kind(fault)})", url=address.url) from None
+        raise PassingError(_broken(str(fault)) or f"breaks off ({type(fault).__name__})", url=address.url) from None
 
 
-def _kind(fault: BaseException) -> str:
-    """Name the innermost fault, in which the reason lies."""
-    reason = fault.args[0] if fault.args else None
-    inner = getattr(reason, "reason", None) or reason
-    text = str(inner if isinstance(inner, BaseException) else fault).rpartition(">: ")[2]
-    return text.rpartition("): ")[2].strip("()'\" ")[:120] or type(fault).__name__
+def _broken(text: str) -> str:
+    """Put what a library says of a broken connection into few words; "" if it is something else."""
+    if "IncompleteRead" in text or "InvalidChunkLength" in text:
+        return "breaks off before its end"
+    if "RemoteDisconnected" in text:
+        return "closes the connection without an answer"
+    number = re.search(r"\[Errno \d+\] ([\w ]+)", text)
+    if number is None:
+        return ""
+    return f"{'cannot be reached' if 'NewConnection' in text else 'breaks off'} ({number[1].lower()})"

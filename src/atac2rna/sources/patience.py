@@ -9,6 +9,8 @@ from email.utils import parsedate_to_datetime
 
 from atac2rna.sources.faults import PassingError, SourceError, StoppedError
 
+_YEAR = 365 * 86400.0
+
 
 @dataclass(frozen=True)
 class Patience:
@@ -91,10 +93,10 @@ def retry_after(text: str | None) -> float | None:
     if text is None:
         return None
     if text.strip().isdecimal():
-        return float(text)
+        return min(float(text), _YEAR)
     try:
         date = parsedate_to_datetime(text)
     except ValueError:
         return None
     date = date if date.tzinfo else date.replace(tzinfo=UTC)
-    return max(0.0, (date - datetime.now(UTC)).total_seconds())
+    return min(max(0.0, (date - datetime.now(UTC)).total_seconds()), _YEAR)

@@ -178,7 +178,7 @@ class _Transfer:
             self._part.append(block)
             self._progress(come)
         if expected is not None and come < expected:
-            raise PassingError(f"the connection ended after {come:,} of {expected:,} bytes", url=answer.url)
+            raise PassingError(f"breaks off after {come:,} of {expected:,} bytes", url=answer.url)
 
     def _continued(self, answer: Answer, have: int) -> int | None:
         """Check that a 206 is what was asked for; give the size of the whole."""
@@ -206,9 +206,9 @@ class _Transfer:
         if wanted.size is not None and size != wanted.size:
             told = f"has {size:,} bytes where {wanted.size:,} are expected"
         elif self._part.head(64).lstrip().lower().startswith(_PAGE):
-            told = f"the file {wanted.name} expected; got a web page"
+            told = f"should be the file {wanted.name}, and is a web page"
         elif (differs := wanted.fault_of(self._part.path)) is not None:
-            told = f"the file that came {differs}"
+            told = f"gives a file that {differs}"
         elif not wanted.is_checked and wanted.size is None and size == 0:
             told = "is empty"
         else:
