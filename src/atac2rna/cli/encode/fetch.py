@@ -1,6 +1,8 @@
 """atac2rna encode fetch."""
 
 import shlex
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -61,6 +63,7 @@ def fetch(
     console = Console(quiet=quiet, verbose=verbose)
     order = read_order(pairs=pairs, manifest=manifest)
     with (
+        _told_what_stays(console),
         Connection(portal=portal or PORTAL) as connection,
         shown_transfers(console, "fetch", files=order.n_files, size=None) as watch,
     ):
@@ -85,6 +88,15 @@ def fetch(
         f"{fetched.samples.with_name('manifest.json')}: what was asked and which bytes came; share it with your results"
     )
     console.say(f"build an atlas with: atac2rna build {shlex.quote(str(fetched.samples))} -o encode.zarr")
+
+
+@contextmanager
+def _told_what_stays(console: "Console") -> Iterator[None]:
+    try:
+        yield
+    except KeyboardInterrupt:
+        console.note("fetch: what has come is kept; the same command goes on from there")
+        raise
 
 
 def _gene_table(console: "Console", name: str, *, mirror: str | None, at_home: bool) -> None:
