@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from atac2rna.errors import InputError, nearest_names
 from atac2rna.formats.expression.genes import plain
-from atac2rna.formats.expression.table import Table, read_table
 from atac2rna.formats.sheet import read_sheet
+from atac2rna.formats.table import Table, read_table
 
 GENE_COLUMN = "gene_id"
 SAME_AS = "same_as"

@@ -8,7 +8,7 @@ from typing import Literal
 import polars as pl
 
 from atac2rna.errors import InputError, nearest_names
-from atac2rna.formats.expression.table import Table
+from atac2rna.formats.table import Table
 
 Dialect = Literal[
     "rsem",  # genes.results

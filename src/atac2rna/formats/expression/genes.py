@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from atac2rna.errors import InputError
 from atac2rna.formats.expression.dialect import Layout
-from atac2rna.formats.expression.table import Table
+from atac2rna.formats.table import Table
 
 _ENSEMBL = r"^ENS[A-Z]*[GT]\d"
 _TRANSCRIPT = r"^(?:ENS[A-Z]*T\d|[NX][MR]_\d)"

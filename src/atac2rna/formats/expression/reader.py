@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from atac2rna.errors import InputError, nearest_names
 from atac2rna.formats.expression.dialect import Dialect, Layout, Unit, recognise
 from atac2rna.formats.expression.genes import find_genes, is_read_total
-from atac2rna.formats.expression.table import Table, read_table
 from atac2rna.formats.expression.units import to_tpm
+from atac2rna.formats.table import Table, read_table
 
 
 @dataclass(frozen=True)

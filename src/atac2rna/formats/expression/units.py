@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 
 from atac2rna.errors import InputError
 from atac2rna.formats.expression.dialect import Layout
-from atac2rna.formats.expression.table import Table
+from atac2rna.formats.table import Table
 
 MILLION = 1_000_000.0
 # TPM of a sample add up to a million; normalisation between samples (TMM) may stretch that, not double it.

@@ -1,4 +1,4 @@
-"""A delimited text table, every field a string."""
+"""A delimited text table of genes or regions, every field a string."""
 
 import csv
 import re
@@ -129,7 +129,7 @@ def read_table(path: Path, *, what: str) -> Table:
     body = text[start:].lstrip(b"\n")
     body = re.sub(rb"\n{2,}", b"\n", body) if b"\n\n" in body else body
     if not body.strip():
-        raise InputError(f"{path}: holds a header but no rows; {what} has one row a gene.")
+        raise InputError(f"{path}: holds a header but no rows; {what} has rows below it.")
     body += b"" if body.endswith(b"\n") else b"\n"
     rows = body.count(b"\n")
     table = Table(path, header, width, rows, first, separator, quoted, body, text, dims)
