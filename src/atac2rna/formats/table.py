@@ -18,6 +18,8 @@ _ID_NAME = re.compile(
     r"(?:ensembl[ _.-]?)?(?:gene|target|transcript|tracking|feature)?[ _.-]?(?:stable )?(?:ids?|name|symbol)?",
     re.IGNORECASE,
 )
+_NUMBER = re.compile(r"^[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?$")
+_NO_NUMBER = re.compile(r"^$|^[-+]?(?:nan|inf\w*|n/?a|null|none)$", re.IGNORECASE)
 _GCT = re.compile(r"^#1\.\d")
 
 
@@ -68,6 +70,19 @@ class Table:
             encoding="utf8-lossy",
         )
         return frame.rename({f"column_{i + 1}": str(i) for i in wanted}).fill_null("")
+
+    def numeric_columns(self, columns: Iterable[int]) -> list[int]:
+        """Give the columns whose first rows hold more numbers than words; one of missing values only counts too."""
+        wanted = list(columns)
+        top = self.read(wanted, rows=100)
+        kept = []
+        for column in wanted:
+            fields = [field.strip() for field in top[str(column)]]
+            numbers = sum(_NUMBER.match(field) is not None for field in fields)
+            words = len(fields) - numbers - sum(_NO_NUMBER.match(field) is not None for field in fields)
+            if numbers >= words:
+                kept.append(column)
+        return kept
 
     def label(self, column: int) -> str:
         """Name a column for an error message."""

@@ -68,8 +68,6 @@ _NOT_SAMPLES = {
 }
 _LOGARITHM = re.compile(r"(?:^|_)log(?:2|10|e|1p)?(?:_|\(|$)")
 _ENSEMBL_GENE = r"^(?:gene:)?ENS[A-Z]*GR?\d"
-_NUMBER = re.compile(r"^[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?$")
-_MISSING = re.compile(r"^$|^[-+]?(?:nan|inf\w*|n/?a|null|none)$", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -177,7 +175,7 @@ def _headerless(table: Table, gene_column: str | None, value_column: str | None)
 
 def _featurecounts(table: Table, gene_column: str | None, value_column: str | None) -> Layout:
     """Counts stand after the lengths and after the attributes that --extraAttributes adds, which are text."""
-    columns = _numeric(table, range(6, table.width))
+    columns = table.numeric_columns(range(6, table.width))
     if not columns:
         raise InputError(f"{table.path}: featureCounts writes counts after the column Length; got no such column.")
     samples = _bam_names([table.label(column) for column in columns])
@@ -222,11 +220,11 @@ def _gct(table: Table, names: Sequence[str], gene_column: str | None) -> Layout:
 def _matrix(table: Table, names: Sequence[str], gene_column: str | None) -> Layout:
     """All columns that hold numbers and do not describe the gene are samples."""
     ids = _gene_column(table, names, gene_column)
-    if ids is None and _numeric(table, [0]):
+    if ids is None and table.numeric_columns([0]):
         raise InputError(_no_gene_ids(table))
     ids = 0 if ids is None else ids
     rest = [i for i in range(table.width) if i != ids and names[i] not in _NOT_SAMPLES]
-    values = tuple(_numeric(table, rest))
+    values = tuple(table.numeric_columns(rest))
     if not values:
         raise InputError(
             f"{table.path}: a gene expression table has a column of values; got the columns {_seen(table)}. "
@@ -293,22 +291,9 @@ def _gene_column(
             return column
     if known:
         return known[0]
-    if table.width == 2 and other_than is not None and not _numeric(table, candidates):
+    if table.width == 2 and other_than is not None and not table.numeric_columns(candidates):
         return 1 - other_than
     return None
-
-
-def _numeric(table: Table, columns: Sequence[int]) -> list[int]:
-    """The columns whose first rows hold more numbers than words; a column of missing values only counts too."""
-    top = table.read(columns, rows=100)
-    kept = []
-    for column in columns:
-        fields = [field.strip() for field in top[str(column)]]
-        numbers = sum(_NUMBER.match(field) is not None for field in fields)
-        words = len(fields) - numbers - sum(_MISSING.match(field) is not None for field in fields)
-        if numbers >= words:
-            kept.append(column)
-    return kept
 
 
 def _seen(table: Table) -> str:
