@@ -9,6 +9,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from atac2rna.errors import InputError
+from atac2rna.formats.peaks import Naming, chrom_naming
 from atac2rna.genome import canonical_chrom, is_standard_chrom
 from atac2rna.peaks import Peaks, make_peaks
 
@@ -26,6 +27,7 @@ class Regions:
         chrom: Shape (regions,).
         start: First base, shape (regions,).
         end: One past the last base, shape (regions,).
+        naming: How the table names chromosomes.
         summit: Absolute position, -1 where unknown, shape (regions,); None: unknown throughout.
     """
 
@@ -33,6 +35,7 @@ class Regions:
     chrom: NDArray[np.integer]
     start: NDArray[np.int64]
     end: NDArray[np.int64]
+    naming: Naming
     summit: NDArray[np.int64] | None = None
 
     def __len__(self) -> int:
@@ -76,7 +79,6 @@ def make_regions(
     start: NDArray[np.int64],
     end: NDArray[np.int64],
     *,
-    summit: NDArray[np.int64] | None = None,
     what: str,
     row: Callable[[int], str],
 ) -> Regions:
@@ -86,7 +88,6 @@ def make_regions(
         chrom: Names of chromosomes of any style, shape (regions,).
         start: First base, 0-based.
         end: One past the last base.
-        summit: As in `Regions`.
         what: What errors call the table.
         row: What errors call a row of it.
 
@@ -102,7 +103,7 @@ def make_regions(
     names, codes = np.unique(chrom, return_inverse=True)
     canonical = tuple(canonical_chrom(str(name)) for name in names)
     _require_standard(canonical, names.tolist(), what)
-    return Regions(canonical, codes, start, end, summit)
+    return Regions(canonical, codes, start, end, chrom_naming(names.tolist(), canonical))
 
 
 def regions_from_names(names: Sequence[str], *, what: str, row: Callable[[int], str]) -> Regions:

@@ -152,6 +152,12 @@ def read_table(path: Path, *, what: str) -> Table:
     return table
 
 
+def bam_names(paths: Sequence[str]) -> tuple[str, ...]:
+    """Names of BAM files without folder and suffix; the paths as they are where names repeat (STAR names all alike)."""
+    names = [re.split(r"[/\\]", path)[-1].removesuffix(".bam") for path in paths]
+    return tuple(names if len(set(names)) == len(names) else paths)
+
+
 def _skip_comments(text: bytes) -> tuple[list[str], int, int]:
     """Comment lines at the head, offset of the first other line that is not blank, and its number."""
     comments, start, number = [], 0, 1

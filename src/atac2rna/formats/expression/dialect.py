@@ -8,7 +8,7 @@ from typing import Literal
 import polars as pl
 
 from atac2rna.errors import InputError, nearest_names
-from atac2rna.formats.table import Table
+from atac2rna.formats.table import Table, bam_names
 
 Dialect = Literal[
     "rsem",  # genes.results
@@ -178,7 +178,7 @@ def _featurecounts(table: Table, gene_column: str | None, value_column: str | No
     columns = table.numeric_columns(range(6, table.width))
     if not columns:
         raise InputError(f"{table.path}: featureCounts writes counts after the column Length; got no such column.")
-    samples = _bam_names([table.label(column) for column in columns])
+    samples = bam_names([table.label(column) for column in columns])
     if value_column is not None:
         named = samples.index(value_column) if value_column in samples else None
         columns = [column_named(table, value_column, "--value-column") if named is None else columns[named]]
@@ -192,12 +192,6 @@ def _featurecounts(table: Table, gene_column: str | None, value_column: str | No
         length=5,
         declared=True,
     )
-
-
-def _bam_names(paths: list[str]) -> tuple[str, ...]:
-    """Names of BAM files without folder and suffix; the paths as they are where names repeat (STAR names all alike)."""
-    names = [re.split(r"[/\\]", path)[-1].removesuffix(".bam") for path in paths]
-    return tuple(names if len(set(names)) == len(names) else paths)
 
 
 def _gct(table: Table, names: Sequence[str], gene_column: str | None) -> Layout:
