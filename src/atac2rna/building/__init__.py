@@ -22,6 +22,7 @@ __all__ = [
     "MIN_JOIN_RATE",
     "BuildSettings",
     "GeneReference",
+    "ManifestSamples",
     "SampleReader",
     "SampleSource",
     "WriteMode",

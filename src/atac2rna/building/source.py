@@ -1,6 +1,6 @@
 """Where the samples of an atlas come from."""
 
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing
 from typing import Any, Protocol
 
@@ -30,6 +30,11 @@ class SampleSource(Protocol):
         """What to keep of it in the atlas: paths and checksums, and settings of its own under `settings`."""
         ...
 
+    @property
+    def remarks(self) -> Sequence[str]:
+        """What was left out or is worth knowing, complete once all samples are read."""
+        ...
+
     def where(self, sample: str) -> str:
         """Say where a sample is named, for errors."""
         ...
@@ -56,6 +61,7 @@ class ManifestSamples:
     def __init__(self, manifest: Manifest) -> None:
         """Take the manifest."""
         self._manifest = manifest
+        self.remarks: list[str] = []
 
     @property
     def names(self) -> tuple[str, ...]:
