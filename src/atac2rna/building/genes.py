@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from atac2rna.building.reference import GeneReference
 from atac2rna.errors import InputError
-from atac2rna.formats.expression import ExpressionFile
 
 MIN_JOIN_RATE = 0.1
 """Below this share of known gene ids an expression file speaks of other genes."""
@@ -74,13 +73,13 @@ def known_tpm(gene_ids: Sequence[str], values: NDArray[np.float64], reference: G
     return {gene: value for gene, value in zip(gene_ids, values.tolist(), strict=True) if gene in known}
 
 
-def column_checksum(file: ExpressionFile, sample: str) -> str:
+def column_checksum(gene_ids: Sequence[str], values: NDArray[np.float64]) -> str:
     """Sha256 of a sample's column of a table of several samples, in hexadecimal.
 
     The checksum of the whole table would say that all its samples are one.
     """
-    digest = sha256("\n".join(file.gene_ids).encode())
-    digest.update(np.ascontiguousarray(file.column(sample)).tobytes())
+    digest = sha256("\n".join(gene_ids).encode())
+    digest.update(np.ascontiguousarray(values, dtype=np.float64).tobytes())
     return digest.hexdigest()
 
 

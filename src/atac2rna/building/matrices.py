@@ -3,18 +3,16 @@
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from atac2rna.atlas import SampleData, SampleRecord, SourceFile
+from atac2rna.atlas import SampleData
 from atac2rna.building.columns import info_remarks, name_some, with_info
-from atac2rna.building.genes import column_checksum, join_genes, known_tpm, refuse_unjoined
-from atac2rna.building.presence import MEDIANS, STRONGEST, sample_peaks
+from atac2rna.building.genes import join_genes, refuse_unjoined
+from atac2rna.building.presence import presence_remark, sample_peaks
 from atac2rna.building.reference import GeneReference
 from atac2rna.building.settings import BuildSettings
+from atac2rna.building.shared_file import SharedExpression, shared_file_sample
 from atac2rna.errors import InputError, nearest_names
 from atac2rna.files import checksum
 from atac2rna.formats.expression import ExpressionFile, read_expression
@@ -112,7 +110,7 @@ class MatrixSamples:
             peaks = sample_peaks(self._matrix.regions, self._matrix.signal[row], least=self._least_signal)
             counts.append(len(peaks))
             progress(f"read {sample}")
-            yield self._sample(sample, peaks, rna if sample in partners else None, partners.get(sample), reference)
+            yield self._sample(sample, peaks, rna if sample in partners else None, partners.get(sample, ""), reference)
         self.remarks = [*self._left_out(), presence_remark(counts, len(self._matrix.regions), self._least_signal)]
         self.remarks += [*_unpaired(self.names, partners, rna), *info_remarks(self.names, self._info)]
 
@@ -142,26 +140,21 @@ class MatrixSamples:
         return partners
 
     def _sample(
-        self, sample: str, peaks: Peaks, rna: ExpressionFile | None, partner: str | None, reference: GeneReference
+        self, sample: str, peaks: Peaks, rna: ExpressionFile | None, partner: str, reference: GeneReference
     ) -> SampleData:
-        record = SampleRecord(
-            name=sample,
+        values = None if rna is None else rna.column(partner)
+        return shared_file_sample(
+            sample,
+            peaks,
             assembly=self._assembly,
             columns=self._columns[sample],
-            atac=(SourceFile(str(self._files.atac), peaks_checksum(peaks)),),
-            rna=() if rna is None or partner is None else (SourceFile(str(rna.path), column_checksum(rna, partner)),),
-            peak_layout="matrix",
-            peak_naming=self._matrix.regions.naming,
-            rna_dialect="" if rna is None else rna.dialect,
-            rna_sum=float("nan") if rna is None or partner is None else float(rna.column(partner).sum()),
-            join_rate=float("nan") if rna is None else self._join_rate(rna, reference),
-            symbols=False,
+            naming=self._matrix.regions.naming,
+            atac=self._files.atac,
+            rna=None
+            if rna is None or values is None
+            else SharedExpression(rna.path, rna.dialect, rna.gene_ids, values),
+            reference=reference,
         )
-        tpm = None if rna is None or partner is None else known_tpm(rna.gene_ids, rna.column(partner), reference)
-        return SampleData(record, peaks, tpm)
-
-    def _join_rate(self, rna: ExpressionFile, reference: GeneReference) -> float:
-        return join_genes(rna.path, rna.gene_ids, reference).rate
 
     def _left_out(self) -> list[str]:
         matrix = self._matrix
@@ -206,25 +199,6 @@ def paired_by_map(
             f"({name_some(partners)}); got a header alone. Add a row for each pair."
         )
     return {pair.atac: pair.rna for pair in pairs}
-
-
-def peaks_checksum(peaks: Peaks) -> str:
-    """Sha256 of a sample's peaks, in hexadecimal, where it shares its file with others."""
-    digest = sha256("\n".join(peaks.chroms).encode())
-    for column in (peaks.chrom, peaks.start, peaks.end, peaks.signal):
-        digest.update(column.tobytes())
-    return digest.hexdigest()
-
-
-def presence_remark(counts: Sequence[int], regions: int, least: float | None) -> str:
-    """Tell how many of the regions became peaks of a sample."""
-    how = f"at least {MEDIANS:g} times its median, or of the {STRONGEST:,} strongest"
-    if least is not None:
-        how = f"at least {least:g}" if least else "above 0"
-    return (
-        f"of {regions:,} regions {min(counts):,} to {max(counts):,} (median {int(np.median(counts)):,}) are peaks of a sample: "
-        f"{how}"
-    )
 
 
 def _unpaired(names: Sequence[str], partners: Mapping[str, str], rna: ExpressionFile | None) -> list[str]:

@@ -1,5 +1,7 @@
 """Which of the regions that samples share count as peaks of one of them, and how strong they are."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -47,3 +49,14 @@ def sample_peaks(regions: Regions, values: NDArray[np.floating], *, least: float
 def _are_counts(values: NDArray[np.float64]) -> bool:
     """Whole numbers above 1; presence (0 or 1) is no count."""
     return bool(values.max(initial=0) > 1 and (values == np.floor(values)).all())
+
+
+def presence_remark(counts: Sequence[int], regions: int, least: float | None) -> str:
+    """Tell how many of the regions became peaks of a sample."""
+    how = f"at least {MEDIANS:g} times its median, or of the {STRONGEST:,} strongest"
+    if least is not None:
+        how = f"at least {least:g}" if least else "above 0"
+    return (
+        f"of {regions:,} regions {min(counts):,} to {max(counts):,} (median {int(np.median(counts)):,}) are peaks of a sample: "
+        f"{how}"
+    )

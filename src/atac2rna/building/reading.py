@@ -66,7 +66,10 @@ class SampleReader:
             columns=entry.columns,
             atac=tuple(SourceFile(str(path), checksum(path)) for path in entry.atac),
             rna=tuple(
-                SourceFile(str(file.path), column_checksum(file, entry.sample) if file.samples else sha256)
+                SourceFile(
+                    str(file.path),
+                    column_checksum(file.gene_ids, file.column(entry.sample)) if file.samples else sha256,
+                )
                 for file, sha256 in zip(rna, sums, strict=True)
             ),
             peak_layout=files[0].layout,

@@ -78,7 +78,7 @@ def read_region_matrix(path: Path) -> RegionMatrix:
     values, left_out = _sample_columns(table, used)
     samples = _sample_names(table, values)
     signal = _signal(table, values)
-    _refuse_repeated(table, regions)
+    regions.require_distinct(_row(table))
     refuse_logarithms(str(path), signal)
     return RegionMatrix(path, samples, regions, signal, left_out, one_based)
 
@@ -191,17 +191,6 @@ def _refuse_wrong(table: Table, column: int, values: NDArray[np.float64], text: 
         f"{table.path} line {table.line_of(int(wrong[0]))}: the signal of a peak is a number of at least 0; got {value!r} for "
         f"{table.label(column)} ({wrong.size:,} of {values.size:,} rows). {advice}"
     )
-
-
-def _refuse_repeated(table: Table, regions: Regions) -> None:
-    again = regions.repeated()
-    if again.size:
-        row = int(again[0])
-        place = f"{regions.chroms[regions.chrom[row]]}:{regions.start[row]}-{regions.end[row]}"
-        raise InputError(
-            f"{table.path} line {table.line_of(row)}: a peak has one row; {place} stands in an earlier one, too "
-            f"({again.size:,} of {len(regions):,} rows repeat a peak). Keep one row a peak."
-        )
 
 
 def refuse_logarithms(what: str, signal: NDArray[np.floating]) -> None:

@@ -66,12 +66,26 @@ class Regions:
             score=None if score is None else score[rows],
         )
 
-    def repeated(self) -> NDArray[np.intp]:
-        """Rows whose interval stands in an earlier row, too, ascending."""
+    def require_distinct(self, row: Callable[[int], str]) -> None:
+        """Make sure that every interval stands in one row.
+
+        Args:
+            row: What the error calls a row.
+
+        Raises:
+            InputError: If one stands in two.
+        """
         order = np.lexsort((self.end, self.start, self.chrom))  # stable: the first row of an interval comes first
         chrom, start, end = self.chrom[order], self.start[order], self.end[order]
         same = (chrom[1:] == chrom[:-1]) & (start[1:] == start[:-1]) & (end[1:] == end[:-1])
-        return np.sort(order[1:][same])
+        again = order[1:][same]
+        if again.size:
+            first = int(again.min())
+            place = f"{self.chroms[self.chrom[first]]}:{self.start[first]}-{self.end[first]}"
+            raise InputError(
+                f"{row(first)}: a peak has one row; {place} stands in an earlier one, too ({again.size:,} of {len(self):,} rows "
+                "repeat a peak). Keep one row a peak."
+            )
 
 
 def make_regions(
