@@ -3,7 +3,7 @@
 import shlex
 from enum import Enum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -22,6 +22,11 @@ from atac2rna.cli.sample_tables import (
     TableAssembly,
     choose_source,
 )
+
+if TYPE_CHECKING:
+    from atac2rna.atlas import Atlas
+    from atac2rna.cli.console import Console
+    from atac2rna.quality.finding import Finding
 
 HELP = """Build an atlas from a table of samples, from two matrices, or from a MuData file.
 
@@ -46,6 +51,8 @@ class GeneSetOption(Enum):
 Biotypes = Annotated[str, typer.Option(help="Biotypes of the genes, comma-separated; 'all' for every one.")]
 GeneSet = Annotated[GeneSetOption, typer.Option(help="Genes measured in every sample, or in any.")]
 Output = Annotated[Path, typer.Option("--output", "-o", metavar="ATLAS", help="Folder of the atlas, as atlas.zarr.")]
+Add = Annotated[bool, typer.Option("--add", help="Add the samples to the atlas; its others stay as they are.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the atlas once the new one is complete.")]
 
 
 def build(
@@ -66,12 +73,8 @@ def build(
     gene_set: GeneSet = GeneSetOption.common,
     gene_column: Annotated[str | None, typer.Option(help="Column of gene ids in the expression files.")] = None,
     value_column: Annotated[str | None, typer.Option(help="Column of TPM in the expression files.")] = None,
-    add: Annotated[
-        bool, typer.Option("--add", help="Add the samples to the atlas; its others stay as they are.")
-    ] = False,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace the atlas once the new one is complete.")
-    ] = False,
+    add: Add = False,
+    overwrite: Overwrite = False,
     workers: Workers = 2,
     quiet: Quiet = False,
     verbose: Verbose = False,
@@ -80,7 +83,7 @@ def build(
     from atac2rna.atlas import GeneSelection
     from atac2rna.building import BuildSettings, build_atlas
     from atac2rna.checking import check_built
-    from atac2rna.cli.console import Console, count_findings
+    from atac2rna.cli.console import Console
     from atac2rna.errors import InputError
 
     if add and overwrite:
@@ -108,10 +111,15 @@ def build(
         )
     for remark in source.remarks:
         console.note(remark)
-    findings = check_built(atlas)
+    _tell(console, atlas, check_built(atlas))
+
+
+def _tell(console: "Console", atlas: "Atlas", findings: "list[Finding]") -> None:
+    from atac2rna.cli.console import count_findings
+
     shared = atlas.attributes["gene_selection"]["gene_set"]
     console.say(
-        f"{output}: {len(atlas.samples)} samples ({len(atlas.paired)} with RNA), "
+        f"{atlas.path}: {len(atlas.samples)} samples ({len(atlas.paired)} with RNA), "
         f"{len(atlas.gene_ids):,} genes measured in {'every' if shared == 'common' else 'any'} sample"
     )
-    console.say(f"{count_findings(findings)}; see them with: atac2rna check {shlex.quote(str(output))}")
+    console.say(f"{count_findings(findings)}; see them with: atac2rna check {shlex.quote(str(atlas.path))}")
