@@ -97,7 +97,8 @@ def _labels(file: MultimodalFile, by: str) -> dict[str, str]:
     tables = tables or [m.obs for m in file.modalities.values() if by in m.obs.columns]
     if not tables:
         raise InputError(
-            f"{file.path}: --by names a column of obs; got {by!r}; {nearest_names(by, _column_names(file)) or 'there is none'}"
+            f"{file.path}: --by names a column of obs, of the file or of a modality; got {by!r}; "
+            f"{nearest_names(by, _column_names(file))}"
         )
     labels: dict[str, str] = {}
     for table in tables:

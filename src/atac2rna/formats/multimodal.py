@@ -182,9 +182,8 @@ def _modality(path: Path, stored: Any, name: str, layer: str | None, read: Any) 
     group = stored[name]
     layers = list(group["layers"]) if "layers" in group else []
     if layer is not None and layer not in layers:
-        raise InputError(
-            f"{path}: --{name}-layer names a layer of {name}; got {layer!r}; {nearest_names(layer, layers) if layers else 'none'}"
-        )
+        known = nearest_names(layer, layers) if layers else "it has none, only X. Leave the option out."
+        raise InputError(f"{path}: --{name}-layer names a layer of {name}; got {layer!r}; {known}")
     if layer is None and "X" not in group:
         raise InputError(f"{path}: {name} has no X; name the layer that holds counts with --{name}-layer.")
     matrix = group["X"] if layer is None else group["layers"][layer]

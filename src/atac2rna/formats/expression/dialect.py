@@ -82,7 +82,7 @@ class Layout:
         values: Columns of values.
         samples: Their names in a table of several samples, else ().
         unit: What the values are.
-        length: Column of gene lengths, None unless `unit` is counts.
+        length: Column of gene lengths, None unless `unit` is counts, or may turn out to be (a matrix beside lengths).
         declared: Whether the file or the user named the unit; if not, values that look like counts are refused.
         isoforms: Whether the header says that rows are transcripts.
     """
@@ -229,7 +229,8 @@ def _matrix(table: Table, names: Sequence[str], gene_column: str | None) -> Layo
             raise InputError(_logarithms(table, column))
     if table.width == 2:
         return Layout("two-column", ids, values)
-    return Layout("matrix", ids, values, samples=_sample_names(table, values))
+    length = next((names.index(name) for name in _LENGTHS if name in names), None)
+    return Layout("matrix", ids, values, samples=_sample_names(table, values), length=length)
 
 
 def _sample_names(table: Table, values: Sequence[int]) -> tuple[str, ...]:

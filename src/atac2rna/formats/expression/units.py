@@ -65,6 +65,14 @@ def to_tpm(table: Table, layout: Layout, frame: pl.DataFrame, rows: NDArray[np.i
     return values
 
 
+def are_counts(frame: pl.DataFrame, layout: Layout) -> bool:
+    """Tell whether all values are whole numbers, too many for chance; a value that is no number is none."""
+    text = frame.select(str(column) for column in layout.values)
+    values = text.select(pl.all().str.strip_chars().cast(pl.Float64, strict=False))
+    whole = values.select(pl.all_horizontal((pl.all() == pl.all().floor()).fill_null(False).all())).item()
+    return bool(whole) and bool(values.select(pl.any_horizontal((pl.all() > 0).sum() > _FEW)).item())
+
+
 def _numbers(
     table: Table, frame: pl.DataFrame, columns: tuple[int, ...], ids: pl.Series, rows: NDArray[np.intp]
 ) -> NDArray[np.float64]:
