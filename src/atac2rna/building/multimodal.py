@@ -1,6 +1,6 @@
 """Samples of a MuData file: its rows, or the sums of its cells by a column (pseudobulk)."""
 
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -27,6 +27,9 @@ from atac2rna.formats.region_matrix import refuse_logarithms
 from atac2rna.formats.regions import Regions, count_region_names, regions_from_names
 from atac2rna.formats.sample_info import read_sample_info
 from atac2rna.genome import canonical_assembly
+
+_AT_ONCE = 128
+"""Samples whose sums are held at a time."""
 
 _MILLION = 1_000_000.0
 _HIGHEST_SUM = 2 * _MILLION
@@ -111,30 +114,28 @@ class MultimodalSamples:
         Raises:
             InputError: If a matrix holds no counts, or places or genes cannot be told.
         """
+        counts = []
         with open_multimodal(self._file.path, self._layers) as opened:
             atac, rna = opened.modalities["atac"], opened.modalities["rna"]
             regions = find_regions(atac)
             gene_ids = find_gene_ids(rna, settings.gene_column)
             refuse_unjoined([join_genes(self._file.path, gene_ids, reference)], where=rna.label)
             tpm = self._tpm(rna, rna.add_up(self._cells.groups["rna"], len(self.names)), gene_ids)
-            open_ = atac.add_up(self._cells.groups["atac"], len(self.names))
-        self._require_signal(atac, open_)
-        counts = []
-        for row, sample in enumerate(self.names):
-            values = tpm.values[row] if np.isfinite(tpm.values[row]).all() else None
-            peaks = sample_peaks(regions, open_.sums[row], least=self._least_signal)
-            counts.append(len(peaks))
-            progress(f"read {sample}")
-            yield shared_file_sample(
-                sample,
-                peaks,
-                assembly=self._assembly,
-                columns=self._columns[sample],
-                naming=regions.naming,
-                atac=self._file.path,
-                rna=None if values is None else SharedExpression(self._file.path, "mudata", tpm.gene_ids, values),
-                reference=reference,
-            )
+            for row, signal in enumerate(self._signal(atac)):
+                values = tpm.values[row] if np.isfinite(tpm.values[row]).all() else None
+                peaks = sample_peaks(regions, signal, least=self._least_signal)
+                counts.append(len(peaks))
+                progress(f"read {self.names[row]}")
+                yield shared_file_sample(
+                    self.names[row],
+                    peaks,
+                    assembly=self._assembly,
+                    columns=self._columns[self.names[row]],
+                    naming=regions.naming,
+                    atac=self._file.path,
+                    rna=None if values is None else SharedExpression(self._file.path, "mudata", tpm.gene_ids, values),
+                    reference=reference,
+                )
         without = [name for name, values in zip(self.names, tpm.values, strict=True) if not np.isfinite(values).all()]
         self.remarks = [*self._cells.remarks, presence_remark(counts, len(regions), self._least_signal), tpm.remark]
         self.remarks += [f"without RNA: {name_some(without)}"] if without else []
@@ -159,12 +160,17 @@ class MultimodalSamples:
             )
         return _Expression(ids, np.where(total > 0, sums, np.nan), f"{rna.label}: taken for TPM")
 
-    def _require_signal(self, atac: Modality, found: GroupSums) -> None:
-        if found.whole:
-            return
-        if self._file.by is not None:
-            raise InputError(_fractions(atac))
-        refuse_logarithms(atac.label, found.sums)
+    def _signal(self, atac: Modality) -> Iterator[NDArray[np.float64]]:
+        """Sums of each sample over its cells, shape (peaks,), some samples at a time: peaks are many."""
+        group = self._cells.groups["atac"]
+        for first in range(0, len(self.names), _AT_ONCE):
+            last = min(first + _AT_ONCE, len(self.names))
+            found = atac.add_up(np.where((group >= first) & (group < last), group - first, -1), last - first)
+            if not found.whole and self._file.by is not None:
+                raise InputError(_fractions(atac))
+            if not found.whole:
+                refuse_logarithms(atac.label, found.sums)
+            yield from found.sums
 
 
 @dataclass(frozen=True, eq=False)

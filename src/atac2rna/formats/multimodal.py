@@ -68,7 +68,7 @@ class Modality:
         member = csr_matrix((np.ones(rows.size), (group[rows], rows)), shape=(count, group.size))
         sums = np.zeros((count, len(self.var)))
         whole = True
-        for part in self._parts():
+        for part in self._parts(group >= 0):
             self._require_counts(part.values)
             whole = whole and bool((part.values == np.floor(part.values)).all())
             here = member[:, part.rows] @ part.matrix
@@ -83,8 +83,8 @@ class Modality:
                 f"the layer that holds counts with --{self.name}-layer."
             )
 
-    def _parts(self) -> Iterator["_Part"]:
-        """Blocks of rows, or of columns where the matrix is stored so."""
+    def _parts(self, wanted: NDArray[np.bool_]) -> Iterator["_Part"]:
+        """Blocks of rows that hold a wanted one, or of columns where the matrix is stored so."""
         from scipy.sparse import csc_matrix, csr_matrix
 
         shape = len(self.obs), len(self.var)
@@ -92,6 +92,8 @@ class Modality:
         if kind not in ("csr_matrix", "csc_matrix"):
             step = max(1, _AT_ONCE // max(1, shape[1]))
             for first in range(0, shape[0], step):
+                if not wanted[first : first + step].any():
+                    continue
                 block = np.asarray(self.matrix[first : first + step], dtype=np.float64)
                 yield _Part(slice(first, first + step), slice(None), block, block)
             return
@@ -101,6 +103,9 @@ class Modality:
         first = 0
         while first < edges.size - 1:
             last = max(first + 1, int(np.searchsorted(edges, edges[first] + _AT_ONCE, side="right")) - 1)
+            if by_row and not wanted[first:last].any():
+                first = last
+                continue
             low, high = int(edges[first]), int(edges[last])
             values = self.matrix["data"][low:high].astype(np.float64)
             place = (values, self.matrix["indices"][low:high], edges[first : last + 1] - low)
