@@ -57,7 +57,7 @@ Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the atlas 
 
 def build(
     output: Output,
-    samples: Annotated[Path | None, typer.Argument(metavar="[SAMPLES.tsv]", help="Table of samples.")] = None,
+    samples: Annotated[Path | None, typer.Argument(metavar="SAMPLES.tsv", help="Table of samples.")] = None,
     atac_matrix: AtacMatrix = None,
     rna_matrix: RnaMatrix = None,
     pairs: Pairs = None,
