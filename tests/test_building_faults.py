@@ -110,7 +110,9 @@ def test_what_stops_a_build_leaves_what_was_there(
                 raise KeyboardInterrupt
 
         real = reading.read_samples
-        monkeypatch.setattr("atac2rna.building.read_samples", lambda *a, **k: real(*a, **{**k, "progress": press}))
+        monkeypatch.setattr(
+            "atac2rna.building.source.read_samples", lambda *a, **k: real(*a, **{**k, "progress": press})
+        )
     if fault == "disk full":
         expected = OSError
         monkeypatch.setattr("atac2rna.atlas.writing.write_genes", stop)

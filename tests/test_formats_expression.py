@@ -433,3 +433,12 @@ def test_the_real_tables_are_read(data: Path) -> None:
 def test_real_tables_that_are_no_tpm_are_refused(data: Path, name: str, message: str) -> None:
     with pytest.raises(InputError, match=message):
         read_expression(data / name)
+
+
+def test_counts_of_a_matrix_become_tpm_by_its_lengths(tmp_path: Path) -> None:
+    genes = [f"ENSG{i:011d}" for i in range(1, 202)]
+    rows = "".join(f"{gene}\t{1000 * (i % 2 + 1)}\t{i + 1}\t{2 * i + 3}\n" for i, gene in enumerate(genes))
+    file = read(tmp_path, ("gene_id\tLength\tK562\tHSC\n" + rows).encode())
+    assert (file.dialect, file.unit, file.samples) == ("matrix", "counts", ("K562", "HSC"))
+    rate = np.array([[(i + 1) / (i % 2 + 1), (2 * i + 3) / (i % 2 + 1)] for i in range(201)])
+    np.testing.assert_allclose(file.tpm, rate * (1e6 / rate.sum(axis=0)))

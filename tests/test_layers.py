@@ -13,6 +13,7 @@ PACKAGE = Path(__file__).parents[1] / "src" / "atac2rna"
 # A module (or the modules of a package) imports only from those above it, a package also within itself.
 ORDER = (
     "errors",
+    "extras",
     "genome",
     "peaks",
     "files",
@@ -47,7 +48,7 @@ ORDER = (
 )
 # Closer bounds than the order gives: the whole of what a module may import.
 ONLY = {
-    "formats": {"errors", "genome", "peaks", "files"},
+    "formats": {"errors", "extras", "genome", "peaks", "files"},
     "sources": {"errors", "genome", "files", "cache", "formats", "annotations"},
 }
 NEVER = {"features": {"atlas"}}

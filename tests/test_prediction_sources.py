@@ -15,9 +15,9 @@ import pytest
 from scipy import sparse
 
 from atac2rna.errors import InputError
+from atac2rna.formats.intervals_table import peaks_from_table
 from atac2rna.formats.peaks import read_peaks
 from atac2rna.peaks import Peaks, pool_replicates
-from atac2rna.prediction.intervals_table import peaks_from_table
 from atac2rna.prediction.sources import Sample, many_samples, one_sample, read_sample
 
 NARROW = b"".join(

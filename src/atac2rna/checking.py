@@ -174,6 +174,7 @@ def _check_input(
         atac_checksums=tuple(tuple(source.sha256 for source in record.atac) for record in records),
         rna_checksums=tuple(tuple(source.sha256 for source in record.rna) for record in records),
         columns={name: tuple(record.columns.get(name, "") for record in records) for name in names},
+        shared_regions=tuple(record.peak_layout == "matrix" for record in records),
     )
 
 

@@ -13,7 +13,10 @@ GeneSet = Literal["common", "union"]
 
 @dataclass(frozen=True)
 class SourceFile:
-    """A file that a sample was read from: its path as given and the sha256 of its bytes."""
+    """A file that a sample was read from: its path as given and a sha256.
+
+    The checksum is that of its bytes; of a table of several samples, that of the sample's own column.
+    """
 
     path: str
     sha256: str
@@ -29,7 +32,7 @@ class SampleRecord:
         columns: Further columns of the manifest (lineage, group, dataset, ...).
         atac: Files of its peaks.
         rna: Files of its expression; empty if there is none.
-        peak_layout: `narrowPeak`, `broadPeak` or `bed`.
+        peak_layout: `narrowPeak`, `broadPeak` or `bed`; `matrix` where the samples share their regions.
         peak_naming: How its files name chromosomes: `ucsc`, `ensembl`, `refseq` or `mixed`.
         rna_dialect: Format of its expression file; empty if there is none.
         rna_sum: Sum of TPM over all rows of its file, averaged over replicates; NaN without RNA.

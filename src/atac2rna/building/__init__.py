@@ -1,18 +1,20 @@
-"""From samples.tsv to an atlas: read every file once, join genes, write blocks of samples."""
+"""From samples to an atlas: read every file once, join genes, write blocks of samples."""
 
 import json
 from collections.abc import Callable, Mapping
 from contextlib import closing
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
 from atac2rna import __version__
-from atac2rna.atlas import Atlas, GeneSelection, add_to_atlas, write_atlas
+from atac2rna.atlas import Atlas, add_to_atlas, write_atlas
 from atac2rna.atlas.reading import FORMAT
+from atac2rna.building.genes import MIN_JOIN_RATE
 from atac2rna.building.named_releases import named_releases
-from atac2rna.building.reading import MIN_JOIN_RATE, SampleReader, read_sample, read_samples
+from atac2rna.building.reading import SampleReader, read_sample, read_samples
 from atac2rna.building.reference import GeneReference, read_reference
+from atac2rna.building.settings import BuildSettings
+from atac2rna.building.source import ManifestSamples, SampleSource
 from atac2rna.errors import InputError
 from atac2rna.files import checksum, whole_folder
 from atac2rna.formats.manifest import Manifest
@@ -21,7 +23,9 @@ __all__ = [
     "MIN_JOIN_RATE",
     "BuildSettings",
     "GeneReference",
+    "ManifestSamples",
     "SampleReader",
+    "SampleSource",
     "WriteMode",
     "build_atlas",
     "named_releases",
@@ -34,25 +38,8 @@ WriteMode = Literal["new", "overwrite", "add"]
 """What an atlas that is already there means: an error, to be replaced, to be added to."""
 
 
-@dataclass(frozen=True)
-class BuildSettings:
-    """How an atlas is built.
-
-    Attributes:
-        selection: Biotypes and gene set.
-        gene_column: Column of gene ids in expression files; None: recognised.
-        value_column: Column of expression in them; None: recognised.
-        workers: Files read at a time.
-    """
-
-    selection: GeneSelection = field(default_factory=GeneSelection)
-    gene_column: str | None = None
-    value_column: str | None = None
-    workers: int = 2
-
-
 def build_atlas(
-    manifest: Manifest,
+    samples: Manifest | SampleSource,
     path: Path,
     *,
     annotations: Mapping[str, Path],
@@ -64,7 +51,7 @@ def build_atlas(
     """Build an atlas, or add samples to one.
 
     Args:
-        manifest: The samples.
+        samples: A samples.tsv, or another source of samples.
         path: Folder of the atlas.
         annotations: Annotation file by canonical assembly; assemblies without one: see `read_reference`.
         settings: See `BuildSettings`; samples that are added follow the selection of the atlas instead.
@@ -77,40 +64,41 @@ def build_atlas(
             assembly has no gene table. What was at `path` is then as it was.
     """
     settings = settings or BuildSettings()
-    before = _existing(manifest, path, mode)
-    assemblies = [entry.assembly for entry in manifest.entries]
+    source = ManifestSamples(samples) if isinstance(samples, Manifest) else samples
+    before = _existing(source, path, mode)
     held = {} if before is None else before.tables
-    named = named_releases(manifest, given={*annotations, *held})
-    reference = read_reference(assemblies, annotations, held=held, named=named)
+    named = source.releases(given={*annotations, *held})
+    reference = read_reference(source.assemblies, annotations, held=held, named=named)
     for text in reference.notes:
         note(text)
-    reader = SampleReader(reference, gene_column=settings.gene_column, value_column=settings.value_column)
+    own = dict(source.provenance)
+    columns = {"gene_column": settings.gene_column, "value_column": settings.value_column}
     provenance = {
         "version": __version__,
-        "manifest": {"path": str(manifest.path), "sha256": checksum(manifest.path)},
+        **own,
         "annotations": {n: {"path": str(f), "sha256": checksum(f)} for n, f in reference.files.items()},
         "genome_annotation": named,
-        "samples": [entry.sample for entry in manifest.entries],
-        "settings": {"gene_column": settings.gene_column, "value_column": settings.value_column},
+        "samples": list(source.names),
+        "settings": {**columns, **own.get("settings", {})},
     }
-    with closing(read_samples(manifest, reader, workers=settings.workers, progress=progress)) as samples:
+    with closing(source.read(reference, settings, progress)) as stream:
         if before is not None:
-            return add_to_atlas(path, samples, tables=reference.tables, provenance=provenance)
+            return add_to_atlas(path, stream, tables=reference.tables, provenance=provenance)
         with whole_folder(path) as folder:
-            write_atlas(folder, samples, tables=reference.tables, selection=settings.selection, provenance=provenance)
+            write_atlas(folder, stream, tables=reference.tables, selection=settings.selection, provenance=provenance)
     return Atlas(path)
 
 
-def _existing(manifest: Manifest, path: Path, mode: WriteMode) -> Atlas | None:
+def _existing(source: SampleSource, path: Path, mode: WriteMode) -> Atlas | None:
     """Give the atlas that is to be added to, and refuse what would lose or repeat something."""
     if mode == "add":
         atlas = Atlas(path)
         taken = {record.name for record in atlas.samples}
-        repeated = [entry for entry in manifest.entries if entry.sample in taken]
+        repeated = [name for name in source.names if name in taken]
         if repeated:
             raise InputError(
-                f"{manifest.path} line {repeated[0].line}: sample names are unique; {path} already has "
-                f"{repeated[0].sample!r} ({len(repeated)} of {len(manifest.entries)} names). Leave them out or rename them."
+                f"{source.where(repeated[0])}: sample names are unique; {path} already has "
+                f"{repeated[0]!r} ({len(repeated)} of {len(source.names)} names). Leave them out or rename them."
             )
         return atlas
     if path.is_dir() and not any(path.iterdir()):

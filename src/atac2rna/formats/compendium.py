@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from atac2rna.errors import InputError, nearest_names
 from atac2rna.formats.expression.genes import plain
-from atac2rna.formats.expression.table import Table, read_table
-from atac2rna.formats.sheet import read_sheet
+from atac2rna.formats.sheet import read_sheet, require_width
+from atac2rna.formats.table import Table, read_table
 
 GENE_COLUMN = "gene_id"
 SAME_AS = "same_as"
@@ -163,11 +163,7 @@ def read_profile_info(path: Path) -> ProfileInfo:
         )
     found: dict[str, dict[str, tuple[str, ...]]] = {SAME_AS: {}, RELATED: {}}
     for number, cells in rows:
-        if len(cells) != len(header):
-            raise InputError(
-                f"{path} line {number}: every row has as many fields as the header, {len(header)}; got {len(cells)}. "
-                "Separate fields by one tab each, also the empty ones."
-            )
+        require_width(path, number, header, cells)
         profile = cells[0]
         if not profile:
             raise InputError(f"{path} line {number}: the first column names the profile; it is empty. Fill it in.")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from atac2rna.errors import InputError, nearest_names
 from atac2rna.files import ForeignFileError, text_lines
-from atac2rna.formats.sheet import read_sheet
+from atac2rna.formats.sheet import read_sheet, require_column_names, require_width
 from atac2rna.genome import canonical_assembly
 
 REQUIRED = ("sample", "atac", "assembly")
@@ -90,32 +90,20 @@ def _check_header(path: Path, line: int, header: list[str]) -> None:
             f"{path} line {line}: the header names the columns {', '.join(REQUIRED)}; "
             f"got none named {missing[0]!r}; {nearest_names(missing[0], header)}"
         )
-    for position, name in enumerate(header):
-        if not name:
-            raise InputError(f"{path} line {line}: every column has a name; got none for column {position + 1}.")
-        if name in header[:position]:
-            raise InputError(f"{path} line {line}: column names are unique; got {name!r} twice. Rename one.")
+    require_column_names(path, line, header)
 
 
 def _entry(path: Path, line: int, header: list[str], cells: list[str]) -> Entry:
     """Validate one row, except what only the other rows or the disk can tell."""
     where = f"{path} line {line}"
-    if len(cells) != len(header):
-        raise InputError(
-            f"{where}: every row has as many fields as the header, {len(header)}; got {len(cells)}. "
-            "Separate fields by one tab each, also the empty ones."
-        )
+    require_width(path, line, header, cells)
     row = dict(zip(header, cells, strict=True))
     for name in REQUIRED:
         if not row[name]:
             raise InputError(f"{where}: every row fills the columns {', '.join(REQUIRED)}; {name!r} is empty.")
     sample = row["sample"]
     for what, name in (("a sample", sample), ("an assembly", row["assembly"])):
-        if name[0] == "." or any(c in "/\\" or not c.isprintable() for c in name):
-            raise InputError(
-                f"{where}: the name of {what} may serve as a file name, without / or \\, control characters, or a dot "
-                f"in front; got {name!r}. Rename it."
-            )
+        require_fit_name(name, what=what, where=where)
     return Entry(
         sample=sample,
         atac=_paths(path, where, "atac", row["atac"]),
@@ -124,6 +112,19 @@ def _entry(path: Path, line: int, header: list[str], cells: list[str]) -> Entry:
         columns={name: text for name, text in row.items() if name not in _OWN},
         line=line,
     )
+
+
+def require_fit_name(name: str, *, what: str, where: str) -> None:
+    """Make sure that a name can be one of a file.
+
+    Raises:
+        InputError: If it cannot; `where` and `what` ("a sample") tell which.
+    """
+    if not name or name[0] == "." or any(c in "/\\" or not c.isprintable() for c in name):
+        raise InputError(
+            f"{where}: the name of {what} may serve as a file name, without / or \\, control characters, or a dot "
+            f"in front; got {name!r}. Rename it."
+        )
 
 
 def _paths(manifest: Path, where: str, column: str, cell: str) -> tuple[Path, ...]:

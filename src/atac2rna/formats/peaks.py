@@ -1,5 +1,6 @@
 """Read peak files: narrowPeak, broadPeak, BED."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -77,7 +78,7 @@ def _read_text(raw: bytes, path: Path) -> PeakFile:
     names, chrom = _codes(frame.to_series(0))
     canonical = tuple(canonical_chrom(name) for name in names)
     _require_known(names, canonical, path)
-    return PeakFile(_to_peaks(frame, canonical, chrom, form), form.layout, _naming(names, canonical))
+    return PeakFile(_to_peaks(frame, canonical, chrom, form), form.layout, chrom_naming(names, canonical))
 
 
 def _parse(raw: bytes, form: PeakLayout, *, tidy: bool = False) -> pl.DataFrame | None:
@@ -165,7 +166,7 @@ def _require_known(names: list[str], canonical: tuple[str, ...], path: Path) -> 
         )
 
 
-def _naming(names: list[str], canonical: tuple[str, ...]) -> Naming:
+def chrom_naming(names: Sequence[str], canonical: Sequence[str]) -> Naming:
     """Tell how a file names the chromosomes that the package knows; scaffolds do not count."""
     kinds: set[Naming] = set()
     for name, known in zip(names, canonical, strict=True):

@@ -32,6 +32,32 @@ def read_sheet(path: Path, *, what: str) -> list[tuple[int, list[str]]]:
     return rows
 
 
+def require_column_names(path: Path, line: int, header: list[str]) -> None:
+    """Refuse columns without a name, or of one name.
+
+    Raises:
+        InputError: Naming the column.
+    """
+    for position, name in enumerate(header):
+        if not name:
+            raise InputError(f"{path} line {line}: every column has a name; got none for column {position + 1}.")
+        if name in header[:position]:
+            raise InputError(f"{path} line {line}: column names are unique; got {name!r} twice. Rename one.")
+
+
+def require_width(path: Path, line: int, header: list[str], cells: list[str]) -> None:
+    """Refuse a row of another number of fields than the header.
+
+    Raises:
+        InputError: With both numbers.
+    """
+    if len(cells) != len(header):
+        raise InputError(
+            f"{path} line {line}: every row has as many fields as the header, {len(header)}; got {len(cells)}. "
+            "Separate fields by one tab each, also the empty ones."
+        )
+
+
 def _cell(text: str) -> str:
     text = text.strip()
     if len(text) >= 2 and text[0] == text[-1] == '"':

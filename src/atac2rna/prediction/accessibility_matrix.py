@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from atac2rna.errors import InputError
+from atac2rna.formats.intervals_table import peaks_from_table
 from atac2rna.peaks import Peaks
-from atac2rna.prediction.intervals_table import peaks_from_table
 
 WHAT = "the AnnData"
 

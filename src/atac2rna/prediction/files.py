@@ -13,9 +13,9 @@ from typing import Literal
 import polars as pl
 
 from atac2rna.errors import InputError
+from atac2rna.extras import import_anndata
 from atac2rna.files import whole_file
 from atac2rna.prediction.header import MODEL_KEYS
-from atac2rna.prediction.matrix import import_anndata
 from atac2rna.prediction.result import Prediction, Predictions
 
 Kind = Literal[".tsv", ".tsv.gz", ".parquet", ".h5ad"]

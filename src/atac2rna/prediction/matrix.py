@@ -5,25 +5,10 @@ from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
 
-from atac2rna.errors import InputError
+from atac2rna.extras import import_anndata
 
 if TYPE_CHECKING:
     from anndata import AnnData
-
-
-def import_anndata() -> Any:
-    """Import anndata.
-
-    Raises:
-        InputError: If it is not installed.
-    """
-    try:
-        import anndata
-    except ImportError:
-        raise InputError(
-            "AnnData needs the package anndata, which is not installed; run: pip install 'atac2rna[anndata]'"
-        ) from None
-    return anndata
 
 
 def make_anndata(

@@ -11,11 +11,11 @@ from typing import NamedTuple, TypeGuard
 
 from atac2rna.errors import InputError
 from atac2rna.files import checksum
+from atac2rna.formats.intervals_table import PandasTable, Table, peaks_from_table
 from atac2rna.formats.manifest import Manifest
 from atac2rna.formats.peaks import PeakFile, read_peak_bytes, read_peaks
 from atac2rna.peaks import Peaks, pool_replicates
 from atac2rna.prediction.accessibility_matrix import AccessibilityMatrix, MatrixRow, sample_names
-from atac2rna.prediction.intervals_table import PandasTable, Table, peaks_from_table
 
 STDIN = "-"
 Source = str | Path | Peaks | Table

@@ -3,10 +3,19 @@
 from atac2rna.quality.cohort import CheckInput, count_phrase
 from atac2rna.quality.finding import Finding
 
+FEW_CELLS = 50
+"""Cells added up to a sample below which its sums are mostly noise."""
+
 
 def find_design_problems(cohort: CheckInput) -> list[Finding]:
-    """Judge the manifest columns `group`, `lineage`, `donor` and `assay`."""
-    return [*_lonely_groups(cohort), *_shared_donors(cohort), *_lineages(cohort), *_assays(cohort)]
+    """Judge the manifest columns `group`, `lineage`, `donor` and `assay`, and numbers of cells."""
+    return [
+        *_lonely_groups(cohort),
+        *_shared_donors(cohort),
+        *_lineages(cohort),
+        *_assays(cohort),
+        *_few_cells(cohort),
+    ]
 
 
 def _lonely_groups(cohort: CheckInput) -> list[Finding]:
@@ -82,3 +91,29 @@ def _assays(cohort: CheckInput) -> list[Finding]:
             "Read scores by `dataset` or assay too, and prefer one assay where there are enough samples.",
         )
     ]
+
+
+def _few_cells(cohort: CheckInput) -> list[Finding]:
+    """Judge the numbers of cells that `build --h5mu --by` adds up."""
+    findings = []
+    for assay in ("atac", "rna"):
+        cells = {
+            row: int(count)
+            for row, count in enumerate(cohort.columns.get(f"cells_{assay}", ()))
+            if count.isdecimal() and 0 < int(count) < FEW_CELLS
+        }
+        if cells:
+            low, high = min(cells.values()), max(cells.values())
+            value = f"{low} cells" if low == high else f"{low} to {high} cells"
+            findings.append(
+                Finding(
+                    "warning",
+                    f"cells-few-{assay}",
+                    cohort.names(list(cells)),
+                    value,
+                    f"{len(cells)} of {count_phrase(len(cohort.samples), 'sample')} are sums of {value} of {assay}, fewer than "
+                    f"{FEW_CELLS}: most of what differs between them and others is noise.",
+                    "Gather cells by a coarser column, or leave these samples out.",
+                )
+            )
+    return findings

@@ -23,12 +23,13 @@ def find_duplicates(cohort: CheckInput, accessibility: Accessibility, expression
 
     Args:
         cohort: The samples.
-        accessibility: Their peaks, summed up; equal intervals count as the same file.
+        accessibility: Their peaks, summed up; equal intervals count as the same file, unless
+            a table gives them to all samples.
         expression: log2(TPM + 1), shape (samples, genes); NaN where missing.
     """
     peak_keys = [
-        {*checksums, *([summary.digest] if summary.count else [])}
-        for checksums, summary in zip(cohort.atac_checksums, accessibility.summaries, strict=True)
+        {*checksums, *([summary.digest] if summary.count and not cohort.shares_regions(row) else [])}
+        for row, (checksums, summary) in enumerate(zip(cohort.atac_checksums, accessibility.summaries, strict=True))
     ]
     same_peaks = _sharing(peak_keys)
     same_rna = _sharing([set(checksums) for checksums in cohort.rna_checksums])

@@ -8,7 +8,7 @@ from typing import Literal
 import polars as pl
 
 from atac2rna.errors import InputError, nearest_names
-from atac2rna.formats.expression.table import Table
+from atac2rna.formats.table import Table, bam_names
 
 Dialect = Literal[
     "rsem",  # genes.results
@@ -68,8 +68,6 @@ _NOT_SAMPLES = {
 }
 _LOGARITHM = re.compile(r"(?:^|_)log(?:2|10|e|1p)?(?:_|\(|$)")
 _ENSEMBL_GENE = r"^(?:gene:)?ENS[A-Z]*GR?\d"
-_NUMBER = re.compile(r"^[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?$")
-_MISSING = re.compile(r"^$|^[-+]?(?:nan|inf\w*|n/?a|null|none)$", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -84,7 +82,7 @@ class Layout:
         values: Columns of values.
         samples: Their names in a table of several samples, else ().
         unit: What the values are.
-        length: Column of gene lengths, None unless `unit` is counts.
+        length: Column of gene lengths, None unless `unit` is counts, or may turn out to be (a matrix beside lengths).
         declared: Whether the file or the user named the unit; if not, values that look like counts are refused.
         isoforms: Whether the header says that rows are transcripts.
     """
@@ -177,10 +175,10 @@ def _headerless(table: Table, gene_column: str | None, value_column: str | None)
 
 def _featurecounts(table: Table, gene_column: str | None, value_column: str | None) -> Layout:
     """Counts stand after the lengths and after the attributes that --extraAttributes adds, which are text."""
-    columns = _numeric(table, range(6, table.width))
+    columns = table.numeric_columns(range(6, table.width))
     if not columns:
         raise InputError(f"{table.path}: featureCounts writes counts after the column Length; got no such column.")
-    samples = _bam_names([table.label(column) for column in columns])
+    samples = bam_names([table.label(column) for column in columns])
     if value_column is not None:
         named = samples.index(value_column) if value_column in samples else None
         columns = [column_named(table, value_column, "--value-column") if named is None else columns[named]]
@@ -194,12 +192,6 @@ def _featurecounts(table: Table, gene_column: str | None, value_column: str | No
         length=5,
         declared=True,
     )
-
-
-def _bam_names(paths: list[str]) -> tuple[str, ...]:
-    """Names of BAM files without folder and suffix; the paths as they are where names repeat (STAR names all alike)."""
-    names = [re.split(r"[/\\]", path)[-1].removesuffix(".bam") for path in paths]
-    return tuple(names if len(set(names)) == len(names) else paths)
 
 
 def _gct(table: Table, names: Sequence[str], gene_column: str | None) -> Layout:
@@ -222,11 +214,11 @@ def _gct(table: Table, names: Sequence[str], gene_column: str | None) -> Layout:
 def _matrix(table: Table, names: Sequence[str], gene_column: str | None) -> Layout:
     """All columns that hold numbers and do not describe the gene are samples."""
     ids = _gene_column(table, names, gene_column)
-    if ids is None and _numeric(table, [0]):
+    if ids is None and table.numeric_columns([0]):
         raise InputError(_no_gene_ids(table))
     ids = 0 if ids is None else ids
     rest = [i for i in range(table.width) if i != ids and names[i] not in _NOT_SAMPLES]
-    values = tuple(_numeric(table, rest))
+    values = tuple(table.numeric_columns(rest))
     if not values:
         raise InputError(
             f"{table.path}: a gene expression table has a column of values; got the columns {_seen(table)}. "
@@ -237,7 +229,8 @@ def _matrix(table: Table, names: Sequence[str], gene_column: str | None) -> Layo
             raise InputError(_logarithms(table, column))
     if table.width == 2:
         return Layout("two-column", ids, values)
-    return Layout("matrix", ids, values, samples=_sample_names(table, values))
+    length = next((names.index(name) for name in _LENGTHS if name in names), None)
+    return Layout("matrix", ids, values, samples=_sample_names(table, values), length=length)
 
 
 def _sample_names(table: Table, values: Sequence[int]) -> tuple[str, ...]:
@@ -293,22 +286,9 @@ def _gene_column(
             return column
     if known:
         return known[0]
-    if table.width == 2 and other_than is not None and not _numeric(table, candidates):
+    if table.width == 2 and other_than is not None and not table.numeric_columns(candidates):
         return 1 - other_than
     return None
-
-
-def _numeric(table: Table, columns: Sequence[int]) -> list[int]:
-    """The columns whose first rows hold more numbers than words; a column of missing values only counts too."""
-    top = table.read(columns, rows=100)
-    kept = []
-    for column in columns:
-        fields = [field.strip() for field in top[str(column)]]
-        numbers = sum(_NUMBER.match(field) is not None for field in fields)
-        words = len(fields) - numbers - sum(_MISSING.match(field) is not None for field in fields)
-        if numbers >= words:
-            kept.append(column)
-    return kept
 
 
 def _seen(table: Table) -> str:

@@ -1,7 +1,7 @@
 """From the rows of a table to genes: ids without version, transcripts summed, each gene once."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from atac2rna.errors import InputError
 from atac2rna.formats.expression.dialect import Layout
-from atac2rna.formats.expression.table import Table
+from atac2rna.formats.table import Table
 
 _ENSEMBL = r"^ENS[A-Z]*[GT]\d"
 _TRANSCRIPT = r"^(?:ENS[A-Z]*T\d|[NX][MR]_\d)"
@@ -51,6 +51,11 @@ def plain(ids: pl.Expr) -> pl.Expr:
         .str.replace(r"^(ENS[A-Z]*[GT])R(\d)", "${1}0${2}")
     )
     return pl.when(bare.str.starts_with("ENS")).then(bare.str.replace(r"\..*$", "")).otherwise(bare)
+
+
+def plain_ids(ids: Sequence[str]) -> tuple[str, ...]:
+    """Strip versions and copies as `plain` does."""
+    return tuple(pl.DataFrame({"id": ids}, schema={"id": pl.String}).select(plain(pl.col("id"))).to_series().to_list())
 
 
 def is_read_total(ids: pl.Series) -> NDArray[np.bool_]:

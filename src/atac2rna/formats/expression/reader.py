@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from atac2rna.errors import InputError, nearest_names
 from atac2rna.formats.expression.dialect import Dialect, Layout, Unit, recognise
 from atac2rna.formats.expression.genes import find_genes, is_read_total
-from atac2rna.formats.expression.table import Table, read_table
-from atac2rna.formats.expression.units import to_tpm
+from atac2rna.formats.expression.units import are_counts, to_tpm
+from atac2rna.formats.table import Table, read_table
 
 
 @dataclass(frozen=True)
@@ -101,6 +101,8 @@ def read_expression(
         _refuse_read_totals(table, layout)
         frame = frame.filter(~pl.Series(total))
     lines = np.flatnonzero(~total)
+    if layout.dialect == "matrix" and layout.length is not None and are_counts(frame, layout):
+        layout = replace(layout, unit="counts")
     values = to_tpm(table, layout, frame, lines)
     rows = find_genes(table, layout, frame, values, lines, transcripts)
     if layout.dialect == "salmon-genes" and rows.transcripts:

@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 
 from atac2rna.errors import InputError
 from atac2rna.formats.expression.dialect import Layout
-from atac2rna.formats.expression.table import Table
+from atac2rna.formats.table import Table
 
 MILLION = 1_000_000.0
 # TPM of a sample add up to a million; normalisation between samples (TMM) may stretch that, not double it.
@@ -63,6 +63,14 @@ def to_tpm(table: Table, layout: Layout, frame: pl.DataFrame, rows: NDArray[np.i
                 f"{amount:,.0f}, as read counts do. Give TPM, or counts with lengths as featureCounts writes them."
             )
     return values
+
+
+def are_counts(frame: pl.DataFrame, layout: Layout) -> bool:
+    """Tell whether all values are whole numbers, too many for chance; a value that is no number is none."""
+    text = frame.select(str(column) for column in layout.values)
+    values = text.select(pl.all().str.strip_chars().cast(pl.Float64, strict=False))
+    whole = values.select(pl.all_horizontal((pl.all() == pl.all().floor()).fill_null(False).all())).item()
+    return bool(whole) and bool(values.select(pl.any_horizontal((pl.all() > 0).sum() > _FEW)).item())
 
 
 def _numbers(

@@ -1,6 +1,7 @@
 """Peaks of a table in memory: a polars or pandas DataFrame of intervals, or the peaks of an AnnData."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -8,8 +9,8 @@ import polars as pl
 from numpy.typing import NDArray
 
 from atac2rna.errors import InputError
-from atac2rna.genome import canonical_chrom, is_standard_chrom
-from atac2rna.peaks import Peaks, make_peaks
+from atac2rna.formats.regions import COORDINATE_LIMIT, Regions, make_regions
+from atac2rna.peaks import Peaks
 
 _NAMES = {
     "chrom": ("chrom", "chromosome", "chr", "#chrom", "seqnames", "seqname"),
@@ -21,7 +22,6 @@ _NAMES = {
     "score": ("score",),
 }
 _REQUIRED = ("chrom", "start", "end")
-_COORDINATE_LIMIT = 2**31 - 1
 
 
 @runtime_checkable
@@ -63,24 +63,43 @@ def peaks_from_table(table: Table, *, what: str, signal: NDArray[np.floating] | 
         InputError: If a column is missing or a row is wrong.
     """
     columns = _columns(table, what)
-    chrom = _text(columns["chrom"], what)
-    start, end = (_positions(columns[name], name, what) for name in ("start", "end"))
-    wrong = np.flatnonzero((start < 0) | (end <= start))
-    if wrong.size:
-        raise InputError(
-            f"{what} row {wrong[0]}: a peak has 0 <= start < end (0-based, the end is not part of it); got start="
-            f"{start[wrong[0]]}, end={end[wrong[0]]} ({wrong.size:,} of {len(start):,} rows). Correct or remove them."
-        )
+    regions = _regions(columns, what=what, row=lambda row: f"{what} row {row}")
     score = _numbers(columns["score"], "score", what) if "score" in columns else None
     if signal is None and "signal" in columns:
         signal = _numbers(columns["signal"], "signal", what)
     elif signal is None and score is not None and score.size and np.ptp(score) > 0:
         signal = score
-    names, codes = np.unique(chrom, return_inverse=True)
-    canonical = tuple(canonical_chrom(str(name)) for name in names)
-    _require_standard(canonical, names.tolist(), what)
-    summit = _summits(columns, start, end, what)
-    return make_peaks(canonical, codes, start, end, summit=summit, signal=signal, score=score)
+    return regions.peaks(signal=signal, score=score)
+
+
+def regions_from_table(table: Table, *, what: str, row: Callable[[int], str]) -> Regions:
+    """Read the regions that the samples of a table share from its columns, as `peaks_from_table` does.
+
+    Args:
+        table: As of `peaks_from_table`, which see; of its columns chrom, start, end and summit or peak count.
+        what: What errors call the table.
+        row: What errors call a row of it.
+
+    Raises:
+        InputError: If a column is missing or a row is wrong.
+    """
+    return _regions(_columns(table, what), what=what, row=row)
+
+
+def place_columns(names: Sequence[str]) -> tuple[str, ...] | None:
+    """Give those of the names that are chrom, start and end, in this order; None unless all three are there."""
+    given: dict[str, str] = {}
+    for name in names:
+        given.setdefault(name.lower(), name)
+    found = [next((given[known] for known in _NAMES[column] if known in given), None) for column in _REQUIRED]
+    return None if None in found else tuple(name for name in found if name is not None)
+
+
+def _regions(columns: Mapping[str, Any], *, what: str, row: Callable[[int], str]) -> Regions:
+    chrom = _text(columns["chrom"], row)
+    start, end = (_positions(columns[name], name, what, row) for name in ("start", "end"))
+    regions = make_regions(chrom, start, end, what=what, row=row)
+    return replace(regions, summit=_summits(columns, start, end, what, row))
 
 
 def _columns(table: Table, what: str) -> dict[str, Any]:
@@ -102,13 +121,11 @@ def _columns(table: Table, what: str) -> dict[str, Any]:
     return found
 
 
-def _text(column: Any, what: str) -> NDArray[Any]:
+def _text(column: Any, row: Callable[[int], str]) -> NDArray[Any]:
     values = np.asarray(column.to_list() if isinstance(column, pl.Series) else column.astype(object), dtype=object)
     wrong = [i for i, value in enumerate(values) if not (isinstance(value, str) and value) and not _whole(value)]
     if wrong:
-        raise InputError(
-            f"{what} row {wrong[0]}: column chrom names a chromosome; got {values[wrong[0]]!r}. Correct it."
-        )
+        raise InputError(f"{row(wrong[0])}: column chrom names a chromosome; got {values[wrong[0]]!r}. Correct it.")
     return np.asarray([str(value) for value in values], dtype=np.str_)
 
 
@@ -116,12 +133,12 @@ def _whole(value: Any) -> bool:
     return isinstance(value, int | np.integer) and not isinstance(value, bool)
 
 
-def _positions(column: Any, name: str, what: str) -> NDArray[np.int64]:
+def _positions(column: Any, name: str, what: str, row: Callable[[int], str]) -> NDArray[np.int64]:
     values = _floats(column, name, what)
-    wrong = np.flatnonzero(~np.isfinite(values) | (values != np.round(values)) | (values > _COORDINATE_LIMIT))
+    wrong = np.flatnonzero(~np.isfinite(values) | (values != np.round(values)) | (values > COORDINATE_LIMIT))
     if wrong.size:
         raise InputError(
-            f"{what} row {wrong[0]}: column {name} is a whole number below 2^31; got {values[wrong[0]]:g}. Correct it."
+            f"{row(int(wrong[0]))}: column {name} is a whole number below 2^31; got {values[wrong[0]]:g}. Correct it."
         )
     return values.astype(np.int64)
 
@@ -145,7 +162,11 @@ def _floats(column: Any, name: str, what: str) -> NDArray[np.float64]:
 
 
 def _summits(
-    columns: Mapping[str, Any], start: NDArray[np.int64], end: NDArray[np.int64], what: str
+    columns: Mapping[str, Any],
+    start: NDArray[np.int64],
+    end: NDArray[np.int64],
+    what: str,
+    row: Callable[[int], str],
 ) -> NDArray[np.int64] | None:
     """Absolute position of each summit, -1 where unknown; as in a file, an offset of the width is the last base."""
     if "summit" in columns:
@@ -160,16 +181,7 @@ def _summits(
     wrong = np.flatnonzero(outside)
     if wrong.size:
         raise InputError(
-            f"{what} row {wrong[0]}: column summit is a position within the peak, column peak its distance from the start, "
+            f"{row(int(wrong[0]))}: column summit is a position within the peak, column peak its distance from the start, "
             f"-1 where unknown; {wrong.size:,} of {len(start):,} rows lie outside. Rename the column."
         )
     return summit.astype(np.int64)
-
-
-def _require_standard(canonical: Sequence[str], names: Iterable[str], what: str) -> None:
-    if canonical and not any(is_standard_chrom(name) for name in canonical):
-        found = ", ".join(repr(name) for name in list(names)[:5])
-        raise InputError(
-            f"{what}: peaks lie on chromosomes such as chr1, 1 or NC_000001.11; got {found} only. Rename them, or give the "
-            "peaks of the whole genome."
-        )

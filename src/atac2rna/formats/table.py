@@ -1,4 +1,4 @@
-"""A delimited text table, every field a string."""
+"""A delimited text table of genes or regions, every field a string."""
 
 import csv
 import re
@@ -18,6 +18,8 @@ _ID_NAME = re.compile(
     r"(?:ensembl[ _.-]?)?(?:gene|target|transcript|tracking|feature)?[ _.-]?(?:stable )?(?:ids?|name|symbol)?",
     re.IGNORECASE,
 )
+_NUMBER = re.compile(r"^[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?$")
+_NO_NUMBER = re.compile(r"^$|^[-+]?(?:nan|inf\w*|n/?a|null|none)$", re.IGNORECASE)
 _GCT = re.compile(r"^#1\.\d")
 
 
@@ -68,6 +70,19 @@ class Table:
             encoding="utf8-lossy",
         )
         return frame.rename({f"column_{i + 1}": str(i) for i in wanted}).fill_null("")
+
+    def numeric_columns(self, columns: Iterable[int]) -> list[int]:
+        """Give the columns whose first rows hold more numbers than words; one of missing values only counts too."""
+        wanted = list(columns)
+        top = self.read(wanted, rows=100)
+        kept = []
+        for column in wanted:
+            fields = [field.strip() for field in top[str(column)]]
+            numbers = sum(_NUMBER.match(field) is not None for field in fields)
+            words = len(fields) - numbers - sum(_NO_NUMBER.match(field) is not None for field in fields)
+            if numbers >= words:
+                kept.append(column)
+        return kept
 
     def label(self, column: int) -> str:
         """Name a column for an error message."""
@@ -129,12 +144,18 @@ def read_table(path: Path, *, what: str) -> Table:
     body = text[start:].lstrip(b"\n")
     body = re.sub(rb"\n{2,}", b"\n", body) if b"\n\n" in body else body
     if not body.strip():
-        raise InputError(f"{path}: holds a header but no rows; {what} has one row a gene.")
+        raise InputError(f"{path}: holds a header but no rows; {what} has rows below it.")
     body += b"" if body.endswith(b"\n") else b"\n"
     rows = body.count(b"\n")
     table = Table(path, header, width, rows, first, separator, quoted, body, text, dims)
     _refuse_ragged(table)
     return table
+
+
+def bam_names(paths: Sequence[str]) -> tuple[str, ...]:
+    """Names of BAM files without folder and suffix; the paths as they are where names repeat (STAR names all alike)."""
+    names = [re.split(r"[/\\]", path)[-1].removesuffix(".bam") for path in paths]
+    return tuple(names if len(set(names)) == len(names) else paths)
 
 
 def _skip_comments(text: bytes) -> tuple[list[str], int, int]:

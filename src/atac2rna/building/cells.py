@@ -1,0 +1,133 @@
+"""Cells of a MuData file, gathered into samples."""
+
+from collections import Counter
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from atac2rna.building.columns import name_some
+from atac2rna.errors import InputError, nearest_names
+from atac2rna.formats.multimodal import MultimodalFile
+
+MOST_SAMPLES = 2_000
+"""More rows than this are cells, which a column gathers into samples."""
+
+_TAKEN = ("sample", "atac", "rna", "assembly")
+
+
+@dataclass(frozen=True, eq=False)
+class Cells:
+    """Which rows of each modality make up which sample.
+
+    Attributes:
+        samples: Names of the samples, in the order of their first row in `atac`.
+        groups: Sample of each row by modality, -1 for rows of none.
+        columns: Columns of each sample: those of obs that are the same in all of its rows, and numbers of cells.
+        remarks: What was left out.
+    """
+
+    samples: tuple[str, ...]
+    groups: Mapping[str, NDArray[np.intp]]
+    columns: Mapping[str, Mapping[str, str]]
+    remarks: tuple[str, ...]
+
+
+def group_cells(file: MultimodalFile, by: str | None) -> Cells:
+    """Gather rows by the value of a column of obs, or take each for a sample.
+
+    Args:
+        file: The open file.
+        by: Column of obs, of the file or of a modality; None: every row is a sample.
+
+    Raises:
+        InputError: If there is no such column, the modalities contradict each other, or rows are too many to be samples.
+    """
+    tables = {name: modality.obs for name, modality in file.modalities.items()}
+    names = {name: [str(cell) for cell in table.index] for name, table in tables.items()}
+    label = _labels(file, by) if by is not None else {cell: cell for cells in names.values() for cell in cells}
+    samples = tuple(dict.fromkeys(label[cell] for cell in names["atac"] if label.get(cell)))
+    if by is None and len(samples) > MOST_SAMPLES:
+        raise InputError(
+            f"{file.path}: every row is a sample where no column gathers them; {len(samples):,} rows look like cells. Pass --by "
+            f"with a column of obs; {nearest_names('cell_type', _column_names(file))}"
+        )
+    if not samples:
+        raise InputError(f"{file.path}: no row of atac has a value of {by!r}. Pass another column by --by.")
+    place = {sample: i for i, sample in enumerate(samples)}
+    groups = {
+        name: np.array([place.get(label.get(cell, ""), -1) for cell in cells], dtype=np.intp)
+        for name, cells in names.items()
+    }
+    columns: dict[str, dict[str, str]] = {sample: {} for sample in samples}
+    for column, values in _constant(file, label, by).items():
+        for sample in samples:
+            columns[sample][column] = values.get(sample, "")
+    if by is not None:
+        for name, group in groups.items():
+            for sample, count in zip(samples, np.bincount(group[group >= 0], minlength=len(samples)), strict=True):
+                columns[sample][f"cells_{name}"] = str(count)
+    return Cells(samples, groups, columns, tuple(_remarks(names, label, samples, by)))
+
+
+def _remarks(
+    names: Mapping[str, list[str]], label: Mapping[str, str], samples: tuple[str, ...], by: str | None
+) -> list[str]:
+    remarks = []
+    for name, cells in names.items():
+        lost = sum(not label.get(cell) for cell in cells)
+        if lost:
+            remarks.append(f"{name}: {lost:,} of {len(cells):,} cells have no value of {by} and are left out")
+    further = list(
+        dict.fromkeys(label[cell] for cell in names["rna"] if label.get(cell) and label[cell] not in samples)
+    )
+    return remarks + ([f"in rna only, left out: {name_some(further)}"] if further else [])
+
+
+def _column_names(file: MultimodalFile) -> list[str]:
+    tables = [file.obs, *(modality.obs for modality in file.modalities.values())]
+    return list(dict.fromkeys(str(name) for table in tables if table is not None for name in table.columns))
+
+
+def _labels(file: MultimodalFile, by: str) -> dict[str, str]:
+    """Value of the column for each row that has one: of the file's table, else of the modalities'."""
+    tables = [file.obs] if file.obs is not None and by in file.obs.columns else []
+    tables = tables or [m.obs for m in file.modalities.values() if by in m.obs.columns]
+    if not tables:
+        raise InputError(
+            f"{file.path}: --by names a column of obs, of the file or of a modality; got {by!r}; "
+            f"{nearest_names(by, _column_names(file))}"
+        )
+    labels: dict[str, str] = {}
+    for table in tables:
+        for cell, value in _text(table, by).items():
+            if labels.setdefault(cell, value) != value:
+                raise InputError(
+                    f"{file.path}: a cell belongs to one sample; {by!r} of {cell} is {labels[cell]!r} in one modality and "
+                    f"{value!r} in another. Put the right column into the obs of the file."
+                )
+    return labels
+
+
+def _text(table: Any, column: str) -> dict[str, str]:
+    """Values of a column as text, by name of row; rows without a value are left out."""
+    values = table[column]
+    known = values.notna()
+    return {str(cell): str(value) for cell, value in values[known].items() if str(value)}
+
+
+def _constant(file: MultimodalFile, label: Mapping[str, str], by: str | None) -> dict[str, dict[str, str]]:
+    """Columns of obs that are the same in all rows of every sample, other than measurements (fractions), by sample."""
+    found: dict[str, dict[str, str]] = {}
+    for table in (file.obs, *(modality.obs for modality in file.modalities.values())):
+        for name in [] if table is None else table.columns:
+            if str(name) in found or name == by or str(name) in _TAKEN or table[name].dtype.kind in "fc":
+                continue
+            pairs: Counter[tuple[Hashable, str]] = Counter(
+                (label[cell], value) for cell, value in _text(table, name).items() if label.get(cell)
+            )
+            if pairs and len({sample for sample, _ in pairs}) == len(pairs):
+                found[str(name)] = {str(sample): value for sample, value in pairs}
+    return found
