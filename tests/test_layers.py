@@ -40,6 +40,7 @@ ORDER = (
     "evaluation",
     "training",
     "fine_tuning",
+    "exports",
     "demo",
     "cli",
 )
