@@ -16,7 +16,7 @@ from atac2rna.errors import InputError
 from atac2rna.files import checksum
 from atac2rna.formats.expression import ExpressionFile, read_expression
 from atac2rna.formats.manifest import Entry, Manifest
-from atac2rna.formats.peaks import read_peaks
+from atac2rna.formats.peaks import is_track, read_peaks
 from atac2rna.peaks import pool_replicates
 
 MIN_JOIN_RATE = 0.1
@@ -103,6 +103,7 @@ class SampleReader:
         files = [read_peaks(path) for path in entry.atac]
         rna, sums = zip(*[self._expression(path) for path in entry.rna], strict=True) if entry.rna else ((), ())
         namings = {file.naming for file in files}
+        is_track([file.layout for file in files], entry.sample)
         joins = tuple(self._join(file) for file in rna)
         record = SampleRecord(
             name=entry.sample,

@@ -1,5 +1,6 @@
 """atac2rna export."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -61,22 +62,11 @@ def export(
     from atac2rna.exports.mudata_file import MuDataSettings
     from atac2rna.exports.regions import parse_region
 
+    given = {"--windows": windows or None, "--reach": reach, "--min-score": min_score, "--top": top, "--region": region}
+    _refuse_misplaced([name for name, value in given.items() if value is not None], matrices=matrices is not None)
     if (output is None) == (matrices is None):
         raise InputError(
             "an atlas is exported as MuData (-o FILE.h5mu) or as matrices (--matrices DIR); give one of the two."
-        )
-    given = {"--windows": windows or None, "--reach": reach, "--min-score": min_score, "--top": top, "--region": region}
-    unfit = ["--windows", "--reach"] if matrices is not None else ["--min-score", "--top"]
-    unfit += ["--region"] if windows else [] if matrices is not None else ["--reach"]
-    misplaced = next((name for name in unfit if given[name] is not None), None)
-    if misplaced is not None:
-        kind = (
-            "matrices of a region" if matrices is not None else "windows of genes" if windows else "bins of the genome"
-        )
-        raise InputError(f"{misplaced} says nothing about {kind}; leave it out.")
-    if min_score is not None and top is not None:
-        raise InputError(
-            "a bin is open by the score of a peak or by its rank; got --min-score and --top. Leave one out."
         )
     place = None if region is None else parse_region(region)
     console = Console(quiet=quiet, verbose=verbose)
@@ -89,6 +79,22 @@ def export(
             "windows" if windows else "bins", width, reach or MuDataSettings().reach, place, assembly
         )
         _mudata(console, Atlas(atlas), output, chosen)
+
+
+def _refuse_misplaced(given: Sequence[str], *, matrices: bool) -> None:
+    """Refuse options that say nothing about what is written."""
+    windows = "--windows" in given
+    if matrices:
+        what, unfit = "matrices of a region", {"--windows", "--reach"}
+    elif windows:
+        what, unfit = "windows of genes", {"--min-score", "--top", "--region"}
+    else:
+        what, unfit = "bins of the genome", {"--min-score", "--top", "--reach"}
+    for name in given:
+        if name in unfit:
+            raise InputError(f"{name} says nothing about {what}; leave it out.")
+    if {"--min-score", "--top"} <= set(given):
+        raise InputError("peaks are chosen by their score or by their rank; got --min-score and --top. Leave one out.")
 
 
 def _mudata(console: "Console", atlas: "Atlas", output: Path, settings: "MuDataSettings") -> None:

@@ -13,6 +13,8 @@ from atac2rna.exports.regions import Kind, Region, Regions, gene_columns, gene_w
 from atac2rna.files import whole_file
 
 if TYPE_CHECKING:
+    import pandas as pd
+    from anndata import AnnData
     from mudata import MuData
 
 SUFFIX = ".h5mu"
@@ -38,7 +40,7 @@ class MuDataSettings:
 
 
 class Exported(NamedTuple):
-    """What was written: numbers of samples, of those with RNA, of regions and of genes."""
+    """What was written: numbers of samples, of those with RNA, of regions, and of genes (0 without RNA)."""
 
     samples: int
     paired: int
@@ -77,7 +79,9 @@ def export_mudata(
     with whole_file(path) as temporary, mudata.set_options(pull_on_update=False):
         made = _make(mudata, atlas, samples, regions, progress)
         made.write_h5mu(temporary, compression="gzip", compression_opts=1)
-    return Exported(len(samples), made["rna"].n_obs, made["atac"].n_vars, made["rna"].n_vars)
+    rna = made.mod.get("rna")
+    paired, genes = (0, 0) if rna is None else (rna.n_obs, rna.n_vars)
+    return Exported(len(samples), paired, made["atac"].n_vars, genes)
 
 
 def count_steps(atlas: Atlas, settings: MuDataSettings) -> int:
@@ -109,40 +113,63 @@ def _regions(
 def _make(
     mudata: Any, atlas: Atlas, samples: Sequence[str], regions: Regions, progress: Callable[[str], None]
 ) -> "MuData":
-    """Put the modalities together; samples without RNA are in `atac` alone."""
-    import pandas as pd
-    from anndata import AnnData
-
-    own = {name: dict(zip(atlas.columns["sample"], values, strict=True)) for name, values in atlas.columns.items()}
-    columns = {name: [values[sample] for sample in samples] for name, values in own.items() if name != "sample"}
-    obs = pd.DataFrame(columns, index=pd.Index(samples, name="sample", dtype=object))
-    open_ = accessibility.measure(atlas, samples, regions, progress=progress)
-    atac = AnnData(
-        X=open_.signal,
-        obs=obs.copy(),
-        var=pd.DataFrame(regions.var, index=pd.Index(regions.names.astype(object), name="region")),
-        layers={"strength": open_.strength, "presence": open_.presence},
-        uns={"atac2rna": {"regions": regions.describe, **_ATAC}},
-    )
+    """Put the modalities together; samples without RNA are in `atac` alone, and there is no `rna` where none has any."""
+    obs = _sample_table(atlas, samples)
     with_rna = set(atlas.paired)
     paired = [sample for sample in samples if sample in with_rna]
-    values = expression.measure(atlas, paired)
-    genes = gene_columns(atlas, assemblies_of(atlas, samples))
-    rna = AnnData(
-        X=values.log2_tpm,
-        obs=obs.loc[paired].copy(),
-        var=pd.DataFrame(
-            {name: genes[name].to_list() for name in genes.columns[1:]},
-            index=pd.Index(atlas.gene_ids, name="gene_id", dtype=object),
-        ),
-        layers={"tpm": values.tpm, "log2_tpm": values.log2_tpm.copy()},
-        uns={"atac2rna": dict(_RNA)},
-    )
-    together: MuData = mudata.MuData({"atac": atac, "rna": rna})
+    modalities = {"atac": _accessibility(atlas, samples, regions, obs, progress)}
+    if paired:
+        modalities["rna"] = _expression(atlas, paired, assemblies_of(atlas, samples), obs)
+    together: MuData = mudata.MuData(modalities)
     for name in obs.columns:
         together.obs[name] = obs.loc[together.obs_names, name]
     together.uns["atac2rna"] = provenance(atlas, samples)
     return together
+
+
+def _sample_table(atlas: Atlas, samples: Sequence[str]) -> "pd.DataFrame":
+    """Columns of the samples, as in the atlas; HDF5 divides names at slashes, so these become `_`."""
+    import pandas as pd
+
+    row_of = {name: row for row, name in enumerate(atlas.columns["sample"])}
+    columns = {
+        name.replace("/", "_"): [values[row_of[sample]] for sample in samples]
+        for name, values in atlas.columns.items()
+        if name != "sample"
+    }
+    return pd.DataFrame(columns, index=pd.Index(samples, name="sample", dtype=object))
+
+
+def _accessibility(
+    atlas: Atlas, samples: Sequence[str], regions: Regions, obs: "pd.DataFrame", progress: Callable[[str], None]
+) -> "AnnData":
+    import pandas as pd
+    from anndata import AnnData
+
+    values = accessibility.measure(atlas, samples, regions, progress=progress)
+    return AnnData(
+        X=values.signal,
+        obs=obs.copy(),
+        var=pd.DataFrame(regions.var, index=pd.Index(regions.names.astype(object), name="region")),
+        layers={"strength": values.strength, "presence": values.presence},
+        uns={"atac2rna": {"regions": regions.describe, **_ATAC}},
+    )
+
+
+def _expression(atlas: Atlas, paired: Sequence[str], assemblies: Sequence[str], obs: "pd.DataFrame") -> "AnnData":
+    import pandas as pd
+    from anndata import AnnData
+
+    values = expression.measure(atlas, paired)
+    genes = gene_columns(atlas, assemblies)
+    var = {name: genes[name].to_list() for name in genes.columns if name != "gene_id"}
+    return AnnData(
+        X=values.log2_tpm,
+        obs=obs.loc[list(paired)].copy(),
+        var=pd.DataFrame(var, index=pd.Index(atlas.gene_ids, name="gene_id", dtype=object)),
+        layers={"tpm": values.tpm, "log2_tpm": values.log2_tpm.copy()},
+        uns={"atac2rna": dict(_RNA)},
+    )
 
 
 _ATAC = {

@@ -30,6 +30,8 @@ class CheckInput:
         rna_checksums: Checksums of the RNA files of each sample; empty for samples without RNA.
         columns: Further manifest columns by name (`lineage`, `group`, `dataset`, `donor`, `assay`), one value a sample;
             an empty value is unknown.
+        tracks: True for samples read from a signal track (bigWig), whose peaks are maxima of it, shape (samples,); empty:
+            none.
     """
 
     samples: tuple[str, ...]
@@ -45,6 +47,7 @@ class CheckInput:
     atac_checksums: tuple[tuple[str, ...], ...]
     rna_checksums: tuple[tuple[str, ...], ...]
     columns: Mapping[str, tuple[str, ...]]
+    tracks: tuple[bool, ...] = ()
 
     def __post_init__(self) -> None:
         """Hold the lengths that every rule relies on."""
@@ -73,6 +76,10 @@ class CheckInput:
         """True for samples with an RNA file, whether or not its ids could be joined, shape (samples,)."""
         has: NDArray[np.bool_] = np.isfinite(self.tpm_sums_file)
         return has
+
+    def is_track(self, row: int) -> bool:
+        """Tell whether a sample was read from a signal track."""
+        return bool(self.tracks) and self.tracks[row]
 
     @property
     def groups(self) -> tuple[str, ...]:
