@@ -12,7 +12,7 @@ from atac2rna.errors import InputError
 from atac2rna.formats import signal_track
 from atac2rna.formats.manifest import Entry
 from atac2rna.formats.peaks import is_track, read_peaks
-from atac2rna.formats.signal_track import ONE_IN, WINDOW, read_signal_track
+from atac2rna.formats.signal_track import ONE_IN, REACH, SMOOTHED, WINDOW, read_signal_track
 
 bigwig = pytest.importorskip("pyBigWig", reason="pyBigWig is not installed: bigWig is not tested")
 
@@ -44,9 +44,9 @@ def test_maxima_stand_for_peaks(tmp_path: Path) -> None:
     assert (file.layout, file.naming) == ("bigWig", "ucsc")
     assert peaks.chroms == ("chr1", "chr2")
     assert peaks.point.tolist() == [9_950, 30_050, 50_050]
-    assert (peaks.end - peaks.start).tolist() == [300, 300, 300]
-    # The mean of a triangle over its middle half.
-    assert peaks.signal == pytest.approx([1.5, 6, 3], rel=0.01)
+    assert (peaks.end - peaks.start).tolist() == [150, 150, 150]
+    # The mean of a triangle of 600 bp over its middle 250: at the ends of these, 7/12 of its height.
+    assert peaks.signal == pytest.approx([2 * 19 / 24, 8 * 19 / 24, 4 * 19 / 24], rel=0.02)
     assert not peaks.score.any()
 
 
@@ -70,9 +70,9 @@ def test_scaffolds_and_mitochondria_are_left_out(tmp_path: Path) -> None:
 def naive(bases: NDArray[np.float64]) -> list[int]:
     """Maxima by the definition, for signals without equal neighbours."""
     means = np.append(bases, np.zeros(-bases.size % WINDOW)).reshape(-1, WINDOW).mean(axis=1)
-    padded = np.pad(means, 1)
-    smooth = [(padded[i] + padded[i + 1] + padded[i + 2]) / 3 for i in range(means.size)]
-    found = [i for i, one in enumerate(smooth) if one > 0 and one == max(smooth[max(i - 2, 0) : i + 3])]
+    padded = np.pad(means, SMOOTHED // 2)
+    smooth = [padded[i : i + SMOOTHED].mean() for i in range(means.size)]
+    found = [i for i, one in enumerate(smooth) if one > 0 and one == max(smooth[max(i - REACH, 0) : i + REACH + 1])]
     strongest = sorted(found, key=lambda i: -smooth[i])[: means.size // ONE_IN]
     return sorted(i * WINDOW + WINDOW // 2 for i in strongest)
 
@@ -97,13 +97,13 @@ def test_a_flat_top_has_one_maximum_in_its_middle(tmp_path: Path) -> None:
 
 
 def test_bases_without_data_count_as_zero(tmp_path: Path) -> None:
-    wide = [(10_000 + i * 100, 10_100 + i * 100, value) for i, value in enumerate([1.0, 2.0, 4.0, 2.0, 1.0])]
-    sparse = [(start + 40, start + 60, value * 5) for start, _, value in wide]
+    wide = [(10_000 + i * 50, 10_050 + i * 50, value) for i, value in enumerate([1.0, 2.0, 4.0, 2.0, 1.0])]
+    sparse = [(start + 10, start + 30, value * 2.5) for start, _, value in wide]
     first, second = (
         read_signal_track(write_track(tmp_path / f"{i}.bw", {"chr1": rows})) for i, rows in enumerate((wide, sparse))
     )
     assert second.peaks.signal.tolist() == pytest.approx(first.peaks.signal.tolist())
-    assert first.peaks.signal.tolist() == pytest.approx([8 / 3])
+    assert first.peaks.signal.tolist() == pytest.approx([2])
 
 
 def test_a_scale_changes_nothing_but_the_signal(tmp_path: Path) -> None:

@@ -16,23 +16,26 @@ from atac2rna.errors import InputError
 from atac2rna.genome import canonical_chrom, is_standard_chrom, sorted_chroms
 from atac2rna.peaks import Peaks, make_peaks
 
-WINDOW = 100
+WINDOW = 50
 """Width in bp of the windows that tile each chromosome from its first base; a sum over a part of one counts as the whole."""
 
-SMOOTHED = 3
+SMOOTHED = 5
 """Windows, the window itself in the middle, over which the signal of a window is averaged."""
 
 REACH = 2
-"""A window is a maximum if none is stronger within so many windows on either side."""
+"""A window is a maximum if none is stronger within so many windows on either side; no two are nearer than `WIDTH`."""
 
-ONE_IN = 200
+WIDTH = (REACH + 1) * WINDOW
+"""Width in bp of the interval around a maximum."""
+
+ONE_IN = 400
 """One window in so many is kept, the strongest maxima: 155,000 of a human genome, as many as a usual peak file has."""
 
 KIND = "a bigWig signal file"
 """What `files.binary_kind` calls one."""
 
 _HEADER = 64
-_BLOCK = 10_000 * WINDOW
+_BLOCK = 20_000 * WINDOW
 _REMEDY = "fetch the file again"
 
 
@@ -40,7 +43,7 @@ class SignalTrack(NamedTuple):
     """What stands for the peaks of a track.
 
     Attributes:
-        peaks: Maxima, `SMOOTHED` windows wide, summit in the middle, `signal` the mean over that width.
+        peaks: Maxima, `WIDTH` wide, summit in the middle; `signal` is the mean over `SMOOTHED` windows.
         names: The nuclear chromosomes with signal, as the file calls them.
     """
 
@@ -86,7 +89,7 @@ def read_signal_track(path: Path) -> SignalTrack:
     middle = np.concatenate([one.middle[own] for one, own in zip(ordered, rows, strict=True)])
     signal = np.concatenate([one.signal[own] for one, own in zip(ordered, rows, strict=True)])
     size_of = np.array([one.size for one in ordered])[code]
-    half = WINDOW * SMOOTHED // 2
+    half = WIDTH // 2
     start, end = np.maximum(middle - half, 0), np.minimum(middle + half, size_of)
     peaks = make_peaks(names, code, start, end, summit=np.minimum(middle, end - 1), signal=signal)
     return SignalTrack(peaks, tuple(one.name for one in ordered))
