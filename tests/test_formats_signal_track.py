@@ -1,5 +1,4 @@
 import gzip
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,28 +12,7 @@ from atac2rna.formats import signal_track
 from atac2rna.formats.manifest import Entry
 from atac2rna.formats.peaks import is_track, read_peaks
 from atac2rna.formats.signal_track import ONE_IN, REACH, SMOOTHED, WINDOW, read_signal_track
-
-bigwig = pytest.importorskip("pyBigWig", reason="pyBigWig is not installed: bigWig is not tested")
-
-SIZE = 400_000
-
-
-def write_track(path: Path, chroms: Mapping[str, Sequence[tuple[int, int, float]]], *, size: int = SIZE) -> Path:
-    """Write intervals (start, end, value) of each chromosome; the rest of it has no data."""
-    track = bigwig.open(str(path), "w")
-    track.addHeader([(name, size) for name in chroms])
-    for name, rows in chroms.items():
-        if rows:
-            start, end, value = zip(*rows, strict=True)
-            track.addEntries([name] * len(rows), list(start), ends=list(end), values=[float(one) for one in value])
-    track.close()
-    return path
-
-
-def hill(middle: int, height: float, *, width: int = 600) -> list[tuple[int, int, float]]:
-    """A triangle in steps of 20 bp."""
-    steps = range(middle - width // 2, middle + width // 2, 20)
-    return [(s, s + 20, height * (1 - abs(s + 10 - middle) / (width // 2))) for s in steps]
+from tracks import SIZE, hill, write_track
 
 
 def test_maxima_stand_for_peaks(tmp_path: Path) -> None:
