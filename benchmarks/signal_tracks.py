@@ -9,6 +9,7 @@ a sample on one core.
 """
 
 import argparse
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -102,7 +103,11 @@ def variants(peaks: Peaks, sizes: dict[str, int], path: Path, *, seed: int) -> I
         track.close()
         start = time.perf_counter()
         found = read_peaks(path).peaks
-        print(f"{path.stat().st_size / 1e6:,.0f} MB read in {time.perf_counter() - start:.0f} s", flush=True)
+        print(
+            f"{name}: {path.stat().st_size / 1e6:,.0f} MB read in {time.perf_counter() - start:.0f} s",
+            file=sys.stderr,
+            flush=True,
+        )
         yield f"track, {name}", found
 
 

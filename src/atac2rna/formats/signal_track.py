@@ -43,7 +43,8 @@ class SignalTrack(NamedTuple):
     """What stands for the peaks of a track.
 
     Attributes:
-        peaks: Maxima, `WIDTH` wide, summit in the middle; `signal` is the mean over `SMOOTHED` windows.
+        peaks: Maxima, `WIDTH` wide, summit in the middle; `signal` is the mean over `SMOOTHED` windows, in units of the mean
+            over all windows, so that the depth of sequencing and the scale of a track change nothing.
         names: The nuclear chromosomes with signal, as the file calls them.
     """
 
@@ -74,7 +75,7 @@ def read_signal_track(path: Path) -> SignalTrack:
             if chrom in found:
                 raise InputError(f"{path}: names {chrom} in two ways, {found[chrom].name!r} and {name!r}; remove one.")
             if is_standard_chrom(chrom) and (means := _window_means(track, path, name, size)).any():
-                found[chrom] = _Chromosome(name, size, means.size, *_maxima(means))
+                found[chrom] = _Chromosome(name, size, means.size, float(means.sum(dtype=np.float64)), *_maxima(means))
     if not found:
         held = ", ".join(repr(name) for name in list(sizes)[:5])
         raise InputError(
@@ -83,11 +84,12 @@ def read_signal_track(path: Path) -> SignalTrack:
         )
     names = sorted_chroms(found)
     ordered = [found[name] for name in names]
-    count = max(sum(one.windows for one in ordered) // ONE_IN, 1)
-    rows = _strongest([one.signal for one in ordered], count=count)
+    windows = sum(one.windows for one in ordered)
+    mean = sum(one.total for one in ordered) / windows
+    rows = _strongest([one.signal for one in ordered], count=max(windows // ONE_IN, 1))
     code = np.repeat(np.arange(len(names)), [own.size for own in rows])
     middle = np.concatenate([one.middle[own] for one, own in zip(ordered, rows, strict=True)])
-    signal = np.concatenate([one.signal[own] for one, own in zip(ordered, rows, strict=True)])
+    signal = np.concatenate([one.signal[own] for one, own in zip(ordered, rows, strict=True)]) / mean
     size_of = np.array([one.size for one in ordered])[code]
     half = WIDTH // 2
     start, end = np.maximum(middle - half, 0), np.minimum(middle + half, size_of)
@@ -96,11 +98,12 @@ def read_signal_track(path: Path) -> SignalTrack:
 
 
 class _Chromosome(NamedTuple):
-    """A chromosome with data: its name in the file, size in bp, number of windows, and its maxima with their signal."""
+    """A chromosome with data: name in the file, size in bp, windows, sum of their signal, and the maxima with theirs."""
 
     name: str
     size: int
     windows: int
+    total: float
     middle: NDArray[np.int64]
     signal: NDArray[np.float32]
 
