@@ -78,7 +78,7 @@ def judge_fold(
         sizes = read_sizes(data / "annotation" / f"{assembly}.chrom.sizes")
         for name, peaks in variants(cohort.atlas.peaks(cohort.samples[i]), sizes, scratch / "track.bw", seed=i):
             p = model.predict(model.representation(peaks, genes))
-            yield {
+            row: dict[str, str | float] = {
                 "read from": name,
                 "cluster": fold.cluster,
                 "group": cohort.groups[i],
@@ -87,6 +87,8 @@ def judge_fold(
                 "delta_r": delta_r(p=p, t=t, m=m),
                 "skill": skill(p=p, t=t, m=m),
             }
+            print(cohort.samples[i], row, file=sys.stderr, flush=True)
+            yield row
 
 
 def variants(peaks: Peaks, sizes: dict[str, int], path: Path, *, seed: int) -> Iterator[tuple[str, Peaks]]:

@@ -92,8 +92,10 @@ def test_a_region_has_all_its_bins(atlas: Atlas) -> None:
 
 
 def test_a_region_without_a_peak_is_empty(atlas: Atlas) -> None:
-    regions = open_bins(atlas, ("s0",), width=100, region=Region("chr9", 0, 300), progress=quiet)
+    regions = open_bins(atlas, ("s0",), width=100, region=Region("chr1", 900_000, 900_300), progress=quiet)
     assert measure(atlas, ("s0",), regions).signal.nnz == 0
+    with pytest.raises(InputError, match=r"has no chromosome 'chr9' of hg38; did you mean"):
+        open_bins(atlas, ("s0",), width=100, region=Region("chr9", 0, 300), progress=quiet)
 
 
 def test_windows_are_those_of_the_features(atlas: Atlas) -> None:

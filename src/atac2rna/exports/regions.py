@@ -10,7 +10,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from atac2rna.atlas import Atlas
-from atac2rna.errors import InputError
+from atac2rna.errors import InputError, nearest_names
 from atac2rna.features import uniform_edges
 from atac2rna.genome import GeneTable, canonical_chrom, is_standard_chrom, sorted_chroms
 from atac2rna.intervals import lay_out, points_in_windows
@@ -91,9 +91,10 @@ def open_bins(
         progress: Told of every sample read.
 
     Raises:
-        InputError: If a region is not a whole number of bins.
+        InputError: If a region is not a whole number of bins, or its chromosome unknown.
     """
     if region is not None:
+        _require_chrom(atlas, samples, region)
         bounds: dict[str, NDArray[np.signedinteger]] = {region.chrom: np.arange((region.end - region.start) // width)}
         if (region.end - region.start) % width:
             raise InputError(f"a region is a whole number of bins; got {region} and --bin {width}. Move its end.")
@@ -110,6 +111,16 @@ def open_bins(
     return _bins(
         bounds, width=width, origin=0, describe=f"bins of {width} bp that hold the summit of a peak of any sample"
     )
+
+
+def _require_chrom(atlas: Atlas, samples: Sequence[str], region: Region) -> None:
+    """Refuse a region on a chromosome that neither the genes nor the first sample's peaks know."""
+    table = atlas.tables[atlas.record(samples[0]).assembly]
+    known = sorted_chroms([*table.chroms, *atlas.peaks(samples[0]).chroms])
+    if region.chrom not in known:
+        raise InputError(
+            f"{atlas.path}: has no chromosome {region.chrom!r} of {table.assembly}; {nearest_names(region.chrom, known)}"
+        )
 
 
 def _bins(held: dict[str, NDArray[np.signedinteger]], *, width: int, origin: int, describe: str) -> Regions:

@@ -138,8 +138,8 @@ def _tracks(cohort: CheckInput) -> list[Finding]:
             "signal-tracks-mixed" if mixed else "signal-tracks",
             cohort.names(rows),
             among,
-            f"{among} were read from a signal track (bigWig): the strongest maxima stand for peaks, and their number and width "
-            f"are not compared{beside}.",
+            f"Read from a signal track (bigWig), {among}: the strongest maxima stand for peaks, and their number and width are "
+            f"not compared{beside}.",
             "Use called peaks where there are any" + (", or tracks for all samples." if mixed else "."),
         )
     ]
