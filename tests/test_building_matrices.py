@@ -7,11 +7,11 @@ import numpy as np
 import polars as pl
 import pytest
 
-from atac2rna.annotations import CACHE_VARIABLE
 from atac2rna.atlas import Atlas
 from atac2rna.building import BuildSettings, build_atlas
 from atac2rna.building.matrices import MatrixFiles, MatrixSamples
 from atac2rna.building.presence import sample_peaks
+from atac2rna.cache import CACHE_VARIABLE
 from atac2rna.checking import check_built
 from atac2rna.errors import InputError
 from atac2rna.files import checksum

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from atac2rna.annotations import CACHE_VARIABLE
 from atac2rna.atlas import Atlas
 from atac2rna.building import build_atlas
 from atac2rna.building.multimodal import Multimodal, MultimodalSamples
+from atac2rna.cache import CACHE_VARIABLE
 from atac2rna.checking import check_built
 from atac2rna.errors import InputError
 from atac2rna.files import checksum

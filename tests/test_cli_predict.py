@@ -180,7 +180,7 @@ BAD_FILES = {
     "fragments": (FRAGMENTS, "line 3: column 4 is a cell barcode ('ACGTACGTACGTACGT-1'), so this is a file of single-cell"),
     "fragments gz": (gzip.compress(FRAGMENTS), "call peaks on them (macs3 callpeak -f BEDPE or -f FRAG)"),
     "BAM": (gzip.compress(b"BAM\x01" + bytes(999)), "looks like a BAM file of reads, and a peak file (narrowPeak, broadPeak"),
-    "bigWig": (b"\x26\xfc\x8f\x88" + bytes(999), "looks like a bigWig signal file, and a peak file"),
+    "bigWig": (b"\x26\xfc\x8f\x88" + bytes(999), "the bigWig ends early (a cut download?); fetch the file again."),
     "bigBed": (b"\xeb\xf2\x89\x87" + bytes(999), "bigBedToBed"),
     "cut": (gzip.compress(THREE * 500)[:-20], "the gzip stream ends early (a cut download?); fetch the file again."),
     "three": (THREE, "a prediction rests on at least 9 peaks on the chromosomes of the genes; these are 3 (of 3 in all)."),

@@ -207,7 +207,7 @@ def test_every_fault_is_counted(portal: Portal, pairs: Path, tmp_path: Path) -> 
     [
         ("atac", b"chr1\t1\t2\n", "line 1: a narrowPeak has 10 columns.*; ENCFF.* begins with 'chr1"),
         ("rna", b"gene_id\tFPKM\nENSG00000000003.14\t1\n", "have the columns gene_id and TPM; TPM is missing in ENCFF"),
-        ("rna", b"<html><body>Sign in</body></html>", "expected; got a web page"),
+        ("rna", b"<html><body>Sign in</body></html>", "should be the file .* and is a web page"),
     ],
 )
 def test_a_file_that_came_as_announced_and_is_none(

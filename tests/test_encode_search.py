@@ -5,7 +5,6 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from encode_portal.made import Made, made
 
 from atac2rna.errors import InputError
 from atac2rna.sources.connection import Connection, Patience
@@ -16,6 +15,7 @@ from atac2rna.sources.encode.portal import Portal as Asked
 from atac2rna.sources.encode.search import Found, search, write_found
 from conftest import Cli
 from encode_portal import Fault, Portal, faults, running_portal
+from encode_portal.made import Made, made
 
 HASTE = Patience(attempts=3, backoff=0.01, longest=0.2, connect=2, read=2)
 LEVELS: dict[str, PairLevel] = {

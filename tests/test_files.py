@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from atac2rna.errors import InputError, nearest_names
-from atac2rna.files import checksum, read_text_bytes, whole_file, whole_folder
+from atac2rna.files import binary_kind, checksum, read_text_bytes, whole_file, whole_folder
 
 AS_ROOT = os.geteuid() == 0
 
@@ -186,6 +186,19 @@ def test_what_is_no_text_is_named_with_what_was_expected(tmp_path: Path) -> None
         path.write_bytes(content)
         with pytest.raises(InputError, match=f"x.txt: looks like .*{kind}.*; a table is expected there"):
             read_text_bytes(path, what="a table")
+
+
+def test_a_binary_file_is_named_by_its_first_bytes(tmp_path: Path) -> None:
+    for content, kind in {
+        b"\x26\xfc\x8f\x88": "a bigWig signal file",
+        b"PAR1": "a parquet file",
+        b"chr1\t": None,
+        b"": None,
+    }.items():
+        (tmp_path / "x").write_bytes(content)
+        assert binary_kind(tmp_path / "x") == kind
+    assert binary_kind(tmp_path / "nowhere") is None
+    assert binary_kind(tmp_path) is None
 
 
 def test_checksum_is_that_of_the_bytes_on_the_disk(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ CASES = {
     "BAM": (gzip.compress(b"BAM\x01" + bytes(99)), r"looks like a BAM file of reads.*macs3 callpeak -f BAMPE"),
     "CRAM": (b"CRAM\x03\x00" + bytes(99), r"a CRAM file of reads.*samtools view -b.*macs3 callpeak"),
     "SAM": (b"@HD\tVN:1.6\n@SQ\tSN:chr1\tLN:9\n", r"a SAM file of reads.*macs3 callpeak -f SAM"),
-    "bigWig": (b"\x26\xfc\x8f\x88" + bytes(99), r"a bigWig signal file.*signal along the genome.*call peaks on the reads"),
+    "bigWig": (b"\x26\xfc\x8f\x88" + bytes(99), r"bigWig (?:ends early|signal file.*give its path, uncompressed)"),
     "bigBed": (b"\xeb\xf2\x89\x87" + bytes(99), r"a bigBed file.*bigBedToBed"),
     "h5ad": (b"\x89HDF\r\n\x1a\n" + bytes(99), r"an HDF5 file.*AnnData"),
     "parquet": (b"PAR1" + bytes(99), r"a parquet file.*DataFrame"),

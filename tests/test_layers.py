@@ -43,6 +43,7 @@ ORDER = (
     "evaluation",
     "training",
     "fine_tuning",
+    "exports",
     "demo",
     "cli",
 )

@@ -12,6 +12,8 @@ from atac2rna.cli.main import _exit_code
 from atac2rna.evaluation import folder, run
 from atac2rna.models.region_settings import RegionMlpSettings
 from atac2rna.simulate import SimulationSettings
+from encode_portal import running_portal
+from encode_portal.made import made
 
 README = Path(__file__).parents[1] / "README.md"
 
@@ -39,12 +41,31 @@ def blocks(language: str) -> list[str]:
     return [text for name, text in fenced if name == language]
 
 
+def commands() -> list[str]:
+    return [line for block in blocks("") for line in block.splitlines() if line.startswith("atac2rna ")]
+
+
+def test_commands_about_encode_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Against the portal of our own: the only word that is not in the README is its address."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("ATAC2RNA_CACHE", str(tmp_path / "cache"))
+    first = commands()[:3]
+    assert [line.split()[1] for line in first] == ["encode", "encode", "build"]
+    with running_portal(made().catalogue) as portal:
+        for command in first:
+            address = ["--portal", portal.url] if "encode search" in command or "encode fetch" in command else []
+            assert _exit_code([*shlex.split(command)[1:], *address]) == 0, (command, capsys.readouterr().err)
+    assert (tmp_path / "encode.zarr").is_dir()
+
+
 def test_commands_run(demo_folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.chdir(demo_folder)
     make_quick(monkeypatch)
-    commands = [line for block in blocks("") for line in block.splitlines() if line.startswith("atac2rna ")]
-    assert [line.split()[1] for line in commands] == ["check", "build", "check", "evaluate", "train", "predict"]
-    for command in commands:
+    rest = commands()[3:]
+    assert [line.split()[1] for line in rest] == ["check", "build", "check", "evaluate", "train", "predict"]
+    for command in rest:
         code = _exit_code(shlex.split(command)[1:])
         assert code in ((0, 1) if "check" in command else (0,)), (command, capsys.readouterr().err)
 

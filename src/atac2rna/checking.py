@@ -14,12 +14,13 @@ from atac2rna.errors import InputError
 from atac2rna.formats.annotation import read_annotation
 from atac2rna.formats.manifest import Entry, Manifest, is_manifest, read_manifest
 from atac2rna.formats.matrices import (
-    EXPRESSION_PREFIX,
     PEAKS_PREFIX,
     find_gene_file,
+    holds_matrices,
     read_region_genes,
     read_seed_matrices,
 )
+from atac2rna.formats.peaks import SIGNAL_TRACK
 from atac2rna.genome import GeneTable, canonical_assembly
 from atac2rna.peaks import Peaks
 from atac2rna.quality.cohort import CheckInput
@@ -175,6 +176,7 @@ def _check_input(
         rna_checksums=tuple(tuple(source.sha256 for source in record.rna) for record in records),
         columns={name: tuple(record.columns.get(name, "") for record in records) for name in names},
         shared_regions=tuple(record.peak_layout == "matrix" for record in records),
+        tracks=tuple(record.peak_layout == SIGNAL_TRACK for record in records),
     )
 
 
@@ -207,12 +209,12 @@ def check_target(
     """
     first = target.paths[0]
     if len(target.paths) == 1 and first.is_dir():
-        if any(next(first.glob(f"{prefix}*.csv"), None) for prefix in (PEAKS_PREFIX, EXPRESSION_PREFIX)):
+        if holds_matrices(first):
             return check_matrices(first, next(iter(target.annotations.values()), None))
         if not (first / "zarr.json").is_file():
             raise InputError(
                 f"{first}: is neither an atlas (it has no zarr.json) nor a folder of matrices (it has no "
-                f"{PEAKS_PREFIX}*.csv); name one of these, a samples.tsv, or peak files."
+                f"{PEAKS_PREFIX}_*.csv); name one of these, a samples.tsv, or peak files."
             )
         findings = check_atlas(Atlas(first), annotations=target.annotations, seed=seed)
         progress("read the atlas")

@@ -1,5 +1,6 @@
 """Packages that only some uses of this one need."""
 
+from importlib import import_module
 from typing import Any
 
 from atac2rna.errors import InputError
@@ -14,10 +15,18 @@ def import_anndata(what: str = "AnnData") -> Any:
     Raises:
         InputError: If it is not installed.
     """
+    return _imported("anndata", what)
+
+
+def import_mudata(what: str) -> Any:
+    """Import mudata; see `import_anndata`."""
+    return _imported("mudata", what)
+
+
+def _imported(package: str, what: str) -> Any:
     try:
-        import anndata
+        return import_module(package)
     except ImportError:
         raise InputError(
-            f"{what} needs the package anndata, which is not installed; run: pip install 'atac2rna[anndata]'"
+            f"{what} needs the package {package}, which is not installed; run: pip install 'atac2rna[anndata]'"
         ) from None
-    return anndata

@@ -150,6 +150,15 @@ def _refuse_unless_text(path: Path, raw: bytes, *, what: str) -> None:
         raise ForeignFileError(f"{path}: looks like {kind}; {what} is expected there.", kind=kind)
 
 
+def binary_kind(path: Path) -> str | None:
+    """Name what the first bytes of a file say that it is; None for text, for what is unknown, and where there is no file."""
+    if not path.is_file():
+        return None
+    with path.open("rb") as stream:
+        head = stream.read(max(map(len, _BINARY_KINDS)))
+    return next((kind for magic, kind in _BINARY_KINDS.items() if head.startswith(magic)), None)
+
+
 def _not_text(raw: bytes) -> str | None:
     """Name what the bytes are, if they are not a table of text."""
     for magic, kind in _BINARY_KINDS.items():

@@ -32,7 +32,8 @@ class SampleRecord:
         columns: Further columns of the manifest (lineage, group, dataset, ...).
         atac: Files of its peaks.
         rna: Files of its expression; empty if there is none.
-        peak_layout: `narrowPeak`, `broadPeak` or `bed`; `matrix` where the samples share their regions.
+        peak_layout: `narrowPeak`, `broadPeak` or `bed`; `matrix` where the samples share their regions; `bigWig` where maxima of
+            signal stand for peaks.
         peak_naming: How its files name chromosomes: `ucsc`, `ensembl`, `refseq` or `mixed`.
         rna_dialect: Format of its expression file; empty if there is none.
         rna_sum: Sum of TPM over all rows of its file, averaged over replicates; NaN without RNA.

@@ -15,7 +15,7 @@ from atac2rna.building.reference import GeneReference
 from atac2rna.files import checksum
 from atac2rna.formats.expression import ExpressionFile, read_expression
 from atac2rna.formats.manifest import Entry, Manifest
-from atac2rna.formats.peaks import read_peaks
+from atac2rna.formats.peaks import is_track, read_peaks
 from atac2rna.peaks import pool_replicates
 
 
@@ -59,6 +59,7 @@ class SampleReader:
         files = [read_peaks(path) for path in entry.atac]
         rna, sums = zip(*[self._expression(path) for path in entry.rna], strict=True) if entry.rna else ((), ())
         namings = {file.naming for file in files}
+        is_track([file.layout for file in files], entry.sample)
         joins = tuple(join_genes(file.path, file.gene_ids, self._reference) for file in rna)
         record = SampleRecord(
             name=entry.sample,

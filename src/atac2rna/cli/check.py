@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 HELP = """Find what is wrong or odd, before any training.
 
-Takes an atlas, a samples.tsv, peak files, or a folder of headerless matrices (peaks_input_*.csv, exp_output_*.csv).
+Takes an atlas, a samples.tsv, peak files, or a folder of matrices (peaks_input*.csv, exp_output*.csv).
 Exit code 1 if any finding is an error: something that makes results wrong. The rest warns.
 
 \b

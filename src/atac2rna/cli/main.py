@@ -11,7 +11,7 @@ import typer
 from typer.exceptions import TyperException
 
 from atac2rna import __version__
-from atac2rna.cli import annotation, build, check, demo, encode, evaluate, models, predict, train
+from atac2rna.cli import annotation, build, check, demo, encode, evaluate, export, models, predict, train
 from atac2rna.cli.console import drop_unwritable
 from atac2rna.errors import InputError
 
@@ -32,6 +32,7 @@ app.command("check", help=check.HELP)(check.check)
 app.command("train", help=train.HELP)(train.train)
 app.command("evaluate", help=evaluate.HELP)(evaluate.evaluate)
 app.command("predict", help=predict.HELP)(predict.predict)
+app.command("export", help=export.HELP)(export.export)
 app.command("models", help=models.HELP)(models.models)
 app.add_typer(encode.app, name="encode")
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 HELP = """Predict the expression of every gene from peaks, and say how far to believe it.
 
-Takes peak files (narrowPeak, broadPeak, BED; plain or gzip; '-' for standard input), each of them a sample, or a table of
+Takes peak files (narrowPeak, broadPeak, BED; plain or gzip; '-' for standard input) or bigWig, each a sample, or a table of
 samples (samples.tsv with columns sample, atac, assembly). One sample is written as .tsv, .tsv.gz, .parquet or .h5ad;
 several as a folder of .tsv, or one .parquet or .h5ad.
 

@@ -1,12 +1,16 @@
-"""Headerless matrices of one region: peak bins and expression of samples without names.
+"""Matrices of one region: peak bins and expression of samples, without names or with them.
 
 The format of the first experiment. A folder holds, for each table of samples (`lines`, `tissues`),
 `peaks_input_<table>.csv` (samples x bins, 0 or 1) and `exp_output_<table>.csv` (samples x genes, TPM): commas, no
 header, no names. What a column means is known only through a gene table beside them (`ensembl_genes.txt`, BioMart).
+`atac2rna export --matrices` writes the same with names, as `peaks_input.csv` and `exp_output.csv`: a header whose first
+cell is `sample`, and the sample's name in front of every row.
 """
 
+import csv
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import polars as pl
@@ -16,8 +20,11 @@ from atac2rna.errors import InputError, nearest_names
 from atac2rna.files import read_text_bytes
 from atac2rna.genome import canonical_chrom, strip_version
 
-PEAKS_PREFIX = "peaks_input_"
-EXPRESSION_PREFIX = "exp_output_"
+PEAKS_PREFIX = "peaks_input"
+EXPRESSION_PREFIX = "exp_output"
+CORNER = "sample"
+"""First cell of a matrix with names."""
+
 _GENE_FILES = ("ensembl_genes.txt", "ensembl_genes.txt.gz")
 _BIOMART = {
     "id": "Gene stable ID",
@@ -30,20 +37,26 @@ _BIOMART = {
 
 @dataclass(frozen=True)
 class SeedTable:
-    """One table of samples; row i of every array is one sample, named only by its number.
+    """One table of samples; row i of every array is one sample.
 
     Attributes:
-        name: What the file names end in (`lines`).
+        name: What the file names end in (`lines`); `all` for `peaks_input.csv`.
         peaks: 1 where the bin holds a peak, shape (samples, bins), uint8.
         expression: TPM, shape (samples, genes), float64.
         bare_zero: True where the file says `0` and not `0.0`, shape (samples, genes). The program that wrote these
             tables began with integer zeros and filled in floats, so a bare zero is a value that was never filled.
+        samples: Names of the rows; () where the files have none, and each is known by its number.
+        bins: Names of the bins; () where there are none.
+        genes: Names of the genes; () where there are none.
     """
 
     name: str
     peaks: NDArray[np.uint8]
     expression: NDArray[np.float64]
     bare_zero: NDArray[np.bool_]
+    samples: tuple[str, ...] = ()
+    bins: tuple[str, ...] = ()
+    genes: tuple[str, ...] = ()
 
     @property
     def unfilled(self) -> NDArray[np.bool_]:
@@ -93,28 +106,37 @@ class RegionGenes:
         return len(self.gene_ids)
 
 
+def holds_matrices(folder: Path) -> bool:
+    """Tell whether a folder has a file by the name of a matrix."""
+    return bool(_endings(folder))
+
+
+def _endings(folder: Path) -> list[str]:
+    """What the names of the matrices of a folder end in, in front of .csv: `_lines`, or nothing."""
+    found = {
+        path.name[len(prefix) : -4]
+        for prefix in (PEAKS_PREFIX, EXPRESSION_PREFIX)
+        for path in (*folder.glob(f"{prefix}_*.csv"), *folder.glob(f"{prefix}.csv"))
+    }
+    return sorted(found)
+
+
 def read_seed_matrices(folder: Path) -> SeedMatrices:
-    """Read every `peaks_input_<table>.csv` of a folder with its `exp_output_<table>.csv`.
+    """Read every `peaks_input_<table>.csv` of a folder with its `exp_output_<table>.csv`, and the pair without `_<table>`.
 
     Raises:
         InputError: If a file of a pair is missing, a row is ragged, a value is no number, negative or not finite, a
-            bin is neither 0 nor 1, or the files disagree on the number of samples, bins or genes.
+            bin is neither 0 nor 1, or the files disagree on the number of samples, bins or genes, or on their names.
     """
     if not folder.is_dir():
-        raise InputError(f"{folder}: no such folder; a folder with {PEAKS_PREFIX}*.csv is expected there.")
-    names = sorted(
-        {
-            path.name[len(prefix) : -4]
-            for prefix in (PEAKS_PREFIX, EXPRESSION_PREFIX)
-            for path in folder.glob(f"{prefix}*.csv")
-        }
-    )
-    if not names:
+        raise InputError(f"{folder}: no such folder; a folder with {PEAKS_PREFIX}_*.csv is expected there.")
+    endings = _endings(folder)
+    if not endings:
         raise InputError(
-            f"{folder}: holds no {PEAKS_PREFIX}<table>.csv and no {EXPRESSION_PREFIX}<table>.csv; "
+            f"{folder}: holds no {PEAKS_PREFIX}_<table>.csv and no {EXPRESSION_PREFIX}_<table>.csv; "
             "name the folder of the prepared matrices."
         )
-    tables = tuple(_read_table(folder, name) for name in names)
+    tables = tuple(_read_table(folder, ending) for ending in endings)
     for table in tables[1:]:
         for what, mine, first in (
             ("bins", table.peaks.shape[1], tables[0].peaks.shape[1]),
@@ -124,6 +146,12 @@ def read_seed_matrices(folder: Path) -> SeedMatrices:
                 raise InputError(
                     f"{folder}: all tables have the same {what}; {table.name} has {mine:,} and {tables[0].name} "
                     f"{first:,}. Prepare both from one region."
+                )
+        for what, own, others in (("bins", table.bins, tables[0].bins), ("genes", table.genes, tables[0].genes)):
+            if own != others:
+                raise InputError(
+                    f"{folder}: all tables have the same {what} in one order, by name; {table.name} has "
+                    f"{_first_difference(own, others)} of {tables[0].name}. Prepare both in one order."
                 )
     return SeedMatrices(tables)
 
@@ -174,50 +202,91 @@ def read_region_genes(path: Path, *, chrom: str = "chr1", start: int = 0, end: i
     )
 
 
-def _read_table(folder: Path, name: str) -> SeedTable:
+def _read_table(folder: Path, ending: str) -> SeedTable:
     """Read the pair of files of one table."""
-    peaks_path, expression_path = folder / f"{PEAKS_PREFIX}{name}.csv", folder / f"{EXPRESSION_PREFIX}{name}.csv"
-    peaks, _ = _read_matrix(peaks_path, what="a matrix of peak bins")
-    expression, bare_zero = _read_matrix(expression_path, what="a matrix of expression")
-    odd = np.argwhere((peaks != 0) & (peaks != 1))
+    peaks_path, expression_path = folder / f"{PEAKS_PREFIX}{ending}.csv", folder / f"{EXPRESSION_PREFIX}{ending}.csv"
+    peaks = _read_matrix(peaks_path, what="a matrix of peak bins")
+    expression = _read_matrix(expression_path, what="a matrix of expression")
+    odd = np.argwhere((peaks.values != 0) & (peaks.values != 1))
     if len(odd):
         row, column = odd[0]
         raise InputError(
-            f"{peaks_path} line {row + 1}, column {column + 1}: a bin is 0 or 1; got {peaks[row, column]:g} "
-            f"({len(odd):,} such values). Write presence of peaks, not their strength."
+            f"{peaks_path} line {row + 1 + peaks.named}, column {column + 1 + peaks.named}: a bin is 0 or 1; got "
+            f"{peaks.values[row, column]:g} ({len(odd):,} such values). Write presence of peaks, not their strength."
         )
-    if len(peaks) != len(expression):
+    if len(peaks.values) != len(expression.values):
         raise InputError(
-            f"{expression_path}: has {len(expression)} samples and {peaks_path.name} {len(peaks)}; row i of both is "
-            "one sample, so remove the rows that have no partner."
+            f"{expression_path}: has {len(expression.values)} samples and {peaks_path.name} {len(peaks.values)}; row i of "
+            "both is one sample, so remove the rows that have no partner."
         )
-    return SeedTable(name, peaks.astype(np.uint8), expression, bare_zero)
+    if peaks.rows != expression.rows:
+        raise InputError(
+            f"{expression_path}: row i is the same sample as in {peaks_path.name}, by name; got "
+            f"{_first_difference(expression.rows, peaks.rows)}. Put them in one order, or names in both or neither."
+        )
+    return SeedTable(
+        name=ending.removeprefix("_") or "all",
+        peaks=peaks.values.astype(np.uint8),
+        expression=expression.values,
+        bare_zero=expression.bare_zero,
+        samples=peaks.rows,
+        bins=peaks.columns,
+        genes=expression.columns,
+    )
 
 
-def _read_matrix(path: Path, *, what: str) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """Read numbers without header; give them and where the text is a bare `0`, both (rows, columns)."""
+def _first_difference(mine: tuple[str, ...], first: tuple[str, ...]) -> str:
+    """Tell where two lists of names part."""
+    if not mine or not first:
+        return "names in one of the files alone"
+    i = next(i for i, (one, other) in enumerate(zip(mine, first, strict=True)) if one != other)
+    return f"{mine[i]!r} instead of {first[i]!r}"
+
+
+class _Matrix(NamedTuple):
+    """A matrix as written: values, where the text is a bare `0`, and the names of rows and columns, () without."""
+
+    values: NDArray[np.float64]
+    bare_zero: NDArray[np.bool_]
+    rows: tuple[str, ...]
+    columns: tuple[str, ...]
+
+    @property
+    def named(self) -> int:
+        """Number of header lines, and of name columns."""
+        return int(bool(self.rows))
+
+
+def _read_matrix(path: Path, *, what: str) -> _Matrix:
+    """Read numbers without header, or with names where the first cell says so."""
     lines = read_text_bytes(path, what=what).decode("utf-8-sig", errors="replace").splitlines()
     while not lines[-1].strip():
         lines.pop()
+    table = list(csv.reader(lines))
+    named = int(bool(table[0]) and table[0][0].strip() == CORNER)
+    width = len(table[0])
+    if len(table) == named:
+        raise InputError(f"{path}: names columns and no sample; a matrix has a row a sample below its header.")
     rows: list[NDArray[np.float64]] = []
     bare: list[NDArray[np.bool_]] = []
-    for number, line in enumerate(lines, start=1):
-        cells = np.array([cell.strip() for cell in line.split(",")])
-        if rows and cells.size != rows[0].size:
+    for number, row in enumerate(table[named:], start=1 + named):
+        if len(row) != width:
             raise InputError(
-                f"{path} line {number}: every row has as many values as the first; got {cells.size:,} instead of "
-                f"{rows[0].size:,}. Write the row again."
+                f"{path} line {number}: every row has as many values as the first; got {len(row):,} instead of "
+                f"{width:,}. Write the row again."
             )
+        cells = np.array([cell.strip() for cell in row[named:]])
         values = _numbers(cells)
         wrong = np.flatnonzero(~(np.isfinite(values) & (values >= 0)))
         if wrong.size:
             raise InputError(
-                f"{path} line {number}, column {wrong[0] + 1}: {what} holds numbers from 0 up and no header; got "
-                f"{str(cells[wrong[0]])!r} ({wrong.size:,} such values in this line)."
+                f"{path} line {number}, column {wrong[0] + 1 + named}: {what} holds numbers from 0 up, and no header unless "
+                f"its first cell is {CORNER!r}; got {str(cells[wrong[0]])!r} ({wrong.size:,} such values in this line)."
             )
         rows.append(values)
         bare.append(cells == "0")
-    return np.stack(rows), np.stack(bare)
+    names = tuple(row[0] for row in table[1:]) if named else ()
+    return _Matrix(np.stack(rows), np.stack(bare), names, tuple(table[0][1:]) if named else ())
 
 
 def _numbers(cells: NDArray[np.str_]) -> NDArray[np.float64]:

@@ -13,7 +13,8 @@ from atac2rna.formats.peak_layout import rows
 WHAT = "a peak file (narrowPeak, broadPeak or BED)"
 
 _SIGNAL = (
-    "it holds signal along the genome: call peaks on the reads behind it (macs3 callpeak) and give the narrowPeak file"
+    "it holds signal along the genome: call peaks on the reads behind it (macs3 callpeak) and give the narrowPeak file, or "
+    "convert it (bedGraphToBigWig) and give the bigWig file"
 )
 ADVICE = {
     "a BAM file of reads": "call peaks on it (macs3 callpeak -f BAMPE -g hs -t READS.bam -n NAME; -f BAM for single-end "
@@ -22,7 +23,7 @@ ADVICE = {
     "and give NAME_peaks.narrowPeak",
     "a SAM file of reads": "call peaks on it (macs3 callpeak -f SAM -g hs -t READS.sam -n NAME) and give "
     "NAME_peaks.narrowPeak",
-    "a bigWig signal file": _SIGNAL,
+    "a bigWig signal file": "it is read from a file and not from a pipe: give its path, uncompressed",
     "a bigBed file": "convert it (bigBedToBed FILE.bb FILE.bed) and give the BED file",
     "an HDF5 file": "from single cells, pool the cells of a sample and call peaks (pseudobulk); an AnnData of accessibility "
     "(samples x peaks) is taken by atac2rna.load_model().predict in Python",

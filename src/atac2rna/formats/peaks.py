@@ -1,4 +1,4 @@
-"""Read peak files: narrowPeak, broadPeak, BED."""
+"""Read peak files: narrowPeak, broadPeak, BED, and bigWig signal in their place."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,13 +9,17 @@ import polars as pl
 from numpy.typing import NDArray
 
 from atac2rna.errors import InputError
-from atac2rna.files import peek_text, read_text_bytes, unwrap_text
+from atac2rna.files import binary_kind, peek_text, read_text_bytes, unwrap_text
 from atac2rna.formats.not_peaks import WHAT, advice_told, refuse_other_tables
 from atac2rna.formats.peak_layout import Layout, PeakLayout, first_fault, recognise, rows
+from atac2rna.formats.signal_track import KIND, read_signal_track
 from atac2rna.genome import canonical_chrom, is_standard_chrom
 from atac2rna.peaks import Peaks, make_peaks
 
 Naming = Literal["ucsc", "ensembl", "refseq", "mixed"]
+
+SIGNAL_TRACK: Literal["bigWig"] = "bigWig"
+"""Layout of a file that holds signal, whose strongest maxima stand for peaks (`signal_track`)."""
 
 _SCORE, _SIGNAL, _SUMMIT = 4, 6, 9
 _HEAD = 1 << 16
@@ -26,12 +30,12 @@ class PeakFile(NamedTuple):
 
     Attributes:
         peaks: The peaks, chromosome names canonical.
-        layout: Layout of the rows, told from their content.
+        layout: Layout of the rows, told from their content; `SIGNAL_TRACK` for a bigWig.
         naming: How the file names the standard chromosomes: `chr1`, `1`, `NC_000001.11`, or more than one way.
     """
 
     peaks: Peaks
-    layout: Layout
+    layout: Layout | Literal["bigWig"]
     naming: Naming
 
 
@@ -40,7 +44,8 @@ def read_peaks(path: Path) -> PeakFile:
 
     The layout is told from the rows: narrowPeak (10 columns, summit in column 10), broadPeak (9 columns), else BED of
     three columns and more. Comments, blank lines and track lines may stand anywhere; columns are divided by tabs, or by
-    spaces if the first row has no tab. Format: https://genome.ucsc.edu/FAQ/FAQformat.html.
+    spaces if the first row has no tab. Format: https://genome.ucsc.edu/FAQ/FAQformat.html. Of a bigWig, the strongest
+    maxima are taken (`signal_track.read_signal_track`).
 
     Args:
         path: The file.
@@ -52,6 +57,10 @@ def read_peaks(path: Path) -> PeakFile:
     Raises:
         InputError: If the file is not a peak file, or a row is wrong; the message names the line.
     """
+    if binary_kind(path) == KIND:
+        track = read_signal_track(path)
+        canonical = tuple(canonical_chrom(name) for name in track.names)
+        return PeakFile(track.peaks, SIGNAL_TRACK, chrom_naming(list(track.names), canonical))
     with advice_told(path):
         refuse_other_tables(peek_text(path, what=WHAT), path)  # before a file of reads is read whole
         text = read_text_bytes(path, what=WHAT)
@@ -64,6 +73,25 @@ def read_peak_bytes(raw: bytes, path: Path) -> PeakFile:
         text = unwrap_text(raw, path, what=WHAT)
     refuse_other_tables(text[:_HEAD], path)
     return _read_text(text, path)
+
+
+def is_track(layouts: Sequence[str], sample: str) -> bool:
+    """Tell whether the files of a sample are signal tracks.
+
+    Args:
+        layouts: Layout of each file, see `PeakFile`.
+        sample: What to call the sample in the error.
+
+    Raises:
+        InputError: If some are and some are not: their signals cannot be pooled.
+    """
+    tracks = sum(layout == SIGNAL_TRACK for layout in layouts)
+    if 0 < tracks < len(layouts):
+        raise InputError(
+            f"{sample}: replicates of a sample are all peak files or all bigWig, as signal is added over them; got {tracks} of "
+            f"{len(layouts)} as bigWig. Give one kind."
+        )
+    return tracks > 0
 
 
 def _read_text(raw: bytes, path: Path) -> PeakFile:

@@ -14,6 +14,11 @@ from atac2rna.quality.accessibility import GENOME_WIDE
 WIDE = 250
 """Median width in bp from which the middle of a peak says less than its summit; DNase peaks of 150 bp need none."""
 
+FROM_TRACK = (
+    "Read from a signal track (bigWig): its strongest maxima stand for peaks, so that their number and width say nothing of "
+    "the sample. Give called peaks where there are any."
+)
+
 
 def admit(name: str, peaks: Peaks, places: Mapping[str, GenePlaces], here: GenePlaces, *, force: bool) -> list[str]:
     """Refuse peaks that a prediction cannot rest on.

@@ -19,7 +19,7 @@ from atac2rna.models.base import IntervalModel, training_mean
 from atac2rna.models.card import model_name
 from atac2rna.models.store import TrainedModel
 from atac2rna.peaks import Peaks
-from atac2rna.prediction.admission import admit, require_peaks
+from atac2rna.prediction.admission import FROM_TRACK, admit, require_peaks
 from atac2rna.prediction.gene_places import GenePlaces, find_places, places_of, read_places, shipped_places
 from atac2rna.prediction.header import model_header, remarks_of, sample_header
 from atac2rna.prediction.result import Prediction, Predictions
@@ -229,6 +229,7 @@ class Predictor:
         said = None if sample.assembly is None else canonical_assembly(sample.assembly)
         here, how = self._place(sample, read.peaks, places, said, force=settings.force)
         remarks = admit(sample.name, read.peaks, {**places, here.genes.assembly: here}, here, force=settings.force)
+        remarks += [FROM_TRACK] if read.track else []
         model = self.trained.model
         inputs = model.representation(read.peaks, here.genes)
         predicted = np.where(here.located, model.predict(inputs), np.nan).astype(np.float32)

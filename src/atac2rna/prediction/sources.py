@@ -13,7 +13,7 @@ from atac2rna.errors import InputError
 from atac2rna.files import checksum
 from atac2rna.formats.intervals_table import PandasTable, Table, peaks_from_table
 from atac2rna.formats.manifest import Manifest
-from atac2rna.formats.peaks import PeakFile, read_peak_bytes, read_peaks
+from atac2rna.formats.peaks import PeakFile, is_track, read_peak_bytes, read_peaks
 from atac2rna.peaks import Peaks, pool_replicates
 from atac2rna.prediction.accessibility_matrix import AccessibilityMatrix, MatrixRow, sample_names
 
@@ -24,7 +24,9 @@ Replicates = Sequence[Source]
 Sources = Sequence[Source] | Mapping[str, Source | Replicates] | AccessibilityMatrix
 """Several samples: a list; a mapping by name, in which a list holds the replicates of one sample; or an AnnData."""
 
-_SUFFIX = re.compile(r"\.(?:gz|bgz|txt|tsv|bed\d*|narrowpeak|broadpeak|gappedpeak|peaks?)$|_peaks$", re.IGNORECASE)
+_SUFFIX = re.compile(
+    r"\.(?:gz|bgz|txt|tsv|bed\d*|narrowpeak|broadpeak|gappedpeak|peaks?|bw|bigwig)$|_peaks$", re.IGNORECASE
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,11 +60,13 @@ class ReadSample(NamedTuple):
         peaks: The peaks.
         files: Name and sha256 of each input; the checksum is empty for what came from memory.
         naming: How the files name chromosomes, each way once.
+        track: Whether an input is a bigWig, whose maxima stand for peaks.
     """
 
     peaks: Peaks
     files: tuple[tuple[str, str], ...]
     naming: str
+    track: bool
 
 
 def read_sample(sample: Sample) -> ReadSample:
@@ -72,29 +76,41 @@ def read_sample(sample: Sample) -> ReadSample:
         InputError: If an input does not hold peaks.
     """
     each = [_read(one, sample.name) for one in sample.inputs]
-    naming = ", ".join(dict.fromkeys(name for _, _, name in each))
-    return ReadSample(pool_replicates([peaks for peaks, _, _ in each]), tuple(file for _, file, _ in each), naming)
+    return ReadSample(
+        peaks=pool_replicates([one.peaks for one in each]),
+        files=tuple(one.file for one in each),
+        naming=", ".join(dict.fromkeys(one.naming for one in each)),
+        track=is_track([one.layout for one in each], sample.name),
+    )
 
 
-def _read(source: Source | MatrixRow, sample: str) -> tuple[Peaks, tuple[str, str], str]:
-    """Give the peaks, the name and checksum of where they came from, and how chromosomes are named there."""
+class _Input(NamedTuple):
+    """Peaks of one input, name and checksum of where they came from, how chromosomes are named there, and the layout."""
+
+    peaks: Peaks
+    file: tuple[str, str]
+    naming: str = "canonical"
+    layout: str = ""
+
+
+def _read(source: Source | MatrixRow, sample: str) -> _Input:
     if isinstance(source, MatrixRow):
-        return source.peaks(), ("AnnData", ""), "canonical"
+        return _Input(source.peaks(), ("AnnData", ""))
     if isinstance(source, Peaks):
-        return source, ("Peaks", ""), "canonical"
+        return _Input(source, ("Peaks", ""))
     if not isinstance(source, str | Path):
-        return peaks_from_table(source, what=f"the table of {sample}"), ("DataFrame", ""), "canonical"
+        return _Input(peaks_from_table(source, what=f"the table of {sample}"), ("DataFrame", ""))
     if str(source) == STDIN:
         raw = sys.stdin.buffer.read()
         file: PeakFile = read_peak_bytes(raw, Path("standard input"))
-        return file.peaks, ("standard input", sha256(raw).hexdigest()), file.naming
+        return _Input(file.peaks, ("standard input", sha256(raw).hexdigest()), file.naming, file.layout)
     path = Path(source).expanduser()
     if is_stream(path):
         raw = path.read_bytes()
         file = read_peak_bytes(raw, path)
-        return file.peaks, (path.name, sha256(raw).hexdigest()), file.naming
+        return _Input(file.peaks, (path.name, sha256(raw).hexdigest()), file.naming, file.layout)
     file = read_peaks(path)
-    return file.peaks, (path.name, checksum(path)), file.naming
+    return _Input(file.peaks, (path.name, checksum(path)), file.naming, file.layout)
 
 
 def is_stream(path: Path) -> bool:

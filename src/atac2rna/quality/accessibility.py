@@ -120,6 +120,28 @@ def find_peak_problems(cohort: CheckInput, accessibility: Accessibility, *, min_
     return [
         *_few_peaks(cohort, accessibility, min_peaks),
         *_outliers(cohort, accessibility),
+        *_tracks(cohort),
+    ]
+
+
+def _tracks(cohort: CheckInput) -> list[Finding]:
+    """Name the samples whose peaks are maxima of a signal track; beside called peaks they differ for that alone."""
+    rows = [row for row in range(len(cohort.samples)) if cohort.is_track(row)]
+    if not rows:
+        return []
+    among = f"{len(rows)} of {count_phrase(len(cohort.samples), 'sample')}"
+    mixed = len(rows) < len(cohort.samples)
+    beside = "; beside called peaks of other samples, that alone makes them differ" if mixed else ""
+    return [
+        Finding(
+            "warning" if mixed else "note",
+            "signal-tracks-mixed" if mixed else "signal-tracks",
+            cohort.names(rows),
+            among,
+            f"Read from a signal track (bigWig), {among}: the strongest maxima stand for peaks, and their number and width are "
+            f"not compared{beside}.",
+            "Use called peaks where there are any" + (", or tracks for all samples." if mixed else "."),
+        )
     ]
 
 
@@ -154,7 +176,7 @@ def _outliers(cohort: CheckInput, accessibility: Accessibility) -> list[Finding]
     )
     findings = []
     for rows in assays.values():
-        filled = [row for row in rows if accessibility.summaries[row].count]
+        filled = [row for row in rows if accessibility.summaries[row].count and not cohort.is_track(row)]
         if len(filled) < FEWEST_ALIKE:
             continue
         for code, unit, noun, measure in measures:

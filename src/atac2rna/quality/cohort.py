@@ -32,6 +32,8 @@ class CheckInput:
             an empty value is unknown.
         shared_regions: True for samples whose peaks are regions that a table shares among samples, so that equal intervals
             do not make them one, shape (samples,); empty: none.
+        tracks: True for samples read from a signal track (bigWig), whose peaks are maxima of it, shape (samples,); empty:
+            none.
     """
 
     samples: tuple[str, ...]
@@ -48,6 +50,7 @@ class CheckInput:
     rna_checksums: tuple[tuple[str, ...], ...]
     columns: Mapping[str, tuple[str, ...]]
     shared_regions: tuple[bool, ...] = ()
+    tracks: tuple[bool, ...] = ()
 
     def __post_init__(self) -> None:
         """Hold the lengths that every rule relies on."""
@@ -80,6 +83,10 @@ class CheckInput:
     def shares_regions(self, row: int) -> bool:
         """Tell whether a sample's peaks are regions that other samples have by design."""
         return bool(self.shared_regions) and self.shared_regions[row]
+
+    def is_track(self, row: int) -> bool:
+        """Tell whether a sample was read from a signal track."""
+        return bool(self.tracks) and self.tracks[row]
 
     @property
     def groups(self) -> tuple[str, ...]:

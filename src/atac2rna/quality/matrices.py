@@ -221,7 +221,8 @@ def _duplicate_finding(table: SeedTable, pairs: list[tuple[int, int, float]]) ->
         "matrix-near-duplicates",
         f"{table.name} {rows_text(sorted({row for i, j, _ in pairs for row in (i, j)}))}",
         "; ".join(f"rows {i} and {j}: r = {r:.2f}" for i, j, r in pairs),
-        "These samples are as alike as one tissue taken twice; without names it cannot be settled.",
+        "These samples are as alike as one tissue taken twice"
+        f"{'' if table.samples else '; without names it cannot be settled'}.",
         "Keep each pair on one side of every split.",
     )
 

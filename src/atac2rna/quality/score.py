@@ -74,7 +74,7 @@ def find_score_problems(cohort: CheckInput, accessibility: Accessibility) -> lis
         rows = [
             row
             for row, summary in enumerate(accessibility.summaries)
-            if summary.count >= FEWEST and rule.applies(summary)
+            if summary.count >= FEWEST and rule.applies(summary) and not cohort.is_track(row)
         ]
         if not rows:
             continue

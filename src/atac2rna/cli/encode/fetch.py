@@ -1,6 +1,7 @@
 """atac2rna encode fetch."""
 
 import shlex
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -46,8 +47,6 @@ def fetch(
     verbose: Verbose = False,
 ) -> None:
     """Parse, fetch, print where the set is."""
-    from collections import Counter
-
     from atac2rna.cache import cache_folder
     from atac2rna.cli.console import Console
     from atac2rna.cli.transfers import shown_transfers

@@ -1,0 +1,174 @@
+"""MuData: `atac`, samples x regions, and `rna`, samples x genes, in one .h5mu file."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from atac2rna.atlas import Atlas
+from atac2rna.errors import InputError
+from atac2rna.exports import accessibility, expression
+from atac2rna.exports.contents import assemblies_of, choose_samples, provenance, require_one_assembly
+from atac2rna.exports.regions import Kind, Region, Regions, gene_columns, gene_windows, open_bins
+from atac2rna.extras import import_mudata
+from atac2rna.files import whole_file
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from anndata import AnnData
+    from mudata import MuData
+
+SUFFIX = ".h5mu"
+
+
+@dataclass(frozen=True)
+class MuDataSettings:
+    """What the modality `atac` holds.
+
+    Attributes:
+        kind: See `regions.Kind`.
+        width: Width of a bin in bp.
+        reach: Of windows: distance from the TSS to either end, in bp; a multiple of `width`.
+        region: Of bins: only those of this region, and all of them; None: of the whole genome, where a peak is.
+        assembly: Only samples of this assembly; None: all.
+    """
+
+    kind: Kind = "bins"
+    width: int = 500
+    reach: int = 5_000
+    region: Region | None = None
+    assembly: str | None = None
+
+
+class Exported(NamedTuple):
+    """What was written: numbers of samples, of those with RNA, of regions, and of genes (0 without RNA)."""
+
+    samples: int
+    paired: int
+    regions: int
+    genes: int
+
+
+def export_mudata(
+    atlas: Atlas,
+    path: Path,
+    settings: MuDataSettings | None = None,
+    *,
+    progress: Callable[[str], None] = lambda _: None,
+) -> Exported:
+    """Write an atlas as MuData, whole or not at all.
+
+    Args:
+        atlas: The atlas.
+        path: A file whose name ends in .h5mu; replaced if there is one.
+        settings: See `MuDataSettings`.
+        progress: Told of every sample looked at (bins of the whole genome) and placed.
+
+    Raises:
+        InputError: If mudata is not installed, the name ends otherwise, or bins are asked of several assemblies.
+    """
+    settings = settings or MuDataSettings()
+    if path.suffix.lower() != SUFFIX:
+        raise InputError(
+            f"an atlas is exported as MuData, {SUFFIX}; got {path}. Name the output so; mudata.read_h5mu(FILE)['rna'] "
+            "is its AnnData of expression, and CSV matrices are written by --matrices DIR."
+        )
+    mudata = import_mudata("MuData")
+    samples = choose_samples(atlas, settings.assembly)
+    regions = _regions(atlas, samples, settings, progress)
+    # The way mudata will go from 0.4 on: columns of samples are set once, below, and not gathered from the modalities.
+    with whole_file(path) as temporary, mudata.set_options(pull_on_update=False):
+        made = _make(mudata, atlas, samples, regions, progress)
+        made.write_h5mu(temporary, compression="gzip", compression_opts=1)
+    rna = made.mod.get("rna")
+    paired, genes = (0, 0) if rna is None else (rna.n_obs, rna.n_vars)
+    return Exported(len(samples), paired, made["atac"].n_vars, genes)
+
+
+def count_steps(atlas: Atlas, settings: MuDataSettings) -> int:
+    """Count the steps that `export_mudata` will tell its progress of."""
+    passes = 2 if settings.kind == "bins" and settings.region is None else 1
+    return passes * len(choose_samples(atlas, settings.assembly))
+
+
+def _regions(
+    atlas: Atlas, samples: Sequence[str], settings: MuDataSettings, progress: Callable[[str], None]
+) -> Regions:
+    if settings.kind == "windows":
+        return gene_windows(atlas, assemblies_of(atlas, samples), width=settings.width, reach=settings.reach)
+    require_one_assembly(atlas, samples, instead=", or --windows for bins around genes, which all assemblies share")
+    return open_bins(atlas, samples, width=settings.width, region=settings.region, progress=progress)
+
+
+def _make(
+    mudata: Any, atlas: Atlas, samples: Sequence[str], regions: Regions, progress: Callable[[str], None]
+) -> "MuData":
+    """Put the modalities together; samples without RNA are in `atac` alone, and there is no `rna` where none has any."""
+    obs = _sample_table(atlas, samples)
+    with_rna = set(atlas.paired)
+    paired = [sample for sample in samples if sample in with_rna]
+    modalities = {"atac": _accessibility(atlas, samples, regions, obs, progress)}
+    if paired:
+        modalities["rna"] = _expression(atlas, paired, assemblies_of(atlas, samples), obs)
+    together: MuData = mudata.MuData(modalities)
+    for name in obs.columns:
+        together.obs[name] = obs.loc[together.obs_names, name]
+    together.uns["atac2rna"] = provenance(atlas, samples)
+    return together
+
+
+def _sample_table(atlas: Atlas, samples: Sequence[str]) -> "pd.DataFrame":
+    """Columns of the samples, as in the atlas; HDF5 divides names at slashes, so these become `_`."""
+    import pandas as pd
+
+    row_of = {name: row for row, name in enumerate(atlas.columns["sample"])}
+    columns = {
+        name.replace("/", "_"): [values[row_of[sample]] for sample in samples]
+        for name, values in atlas.columns.items()
+        if name != "sample"
+    }
+    return pd.DataFrame(columns, index=pd.Index(samples, name="sample", dtype=object))
+
+
+def _accessibility(
+    atlas: Atlas, samples: Sequence[str], regions: Regions, obs: "pd.DataFrame", progress: Callable[[str], None]
+) -> "AnnData":
+    import pandas as pd
+    from anndata import AnnData
+
+    values = accessibility.measure(atlas, samples, regions, progress=progress)
+    return AnnData(
+        X=values.signal,
+        obs=obs.copy(),
+        var=pd.DataFrame(regions.var, index=pd.Index(regions.names.astype(object), name="region")),
+        layers={"strength": values.strength, "presence": values.presence},
+        uns={"atac2rna": {"regions": regions.describe, **_ATAC}},
+    )
+
+
+def _expression(atlas: Atlas, paired: Sequence[str], assemblies: Sequence[str], obs: "pd.DataFrame") -> "AnnData":
+    import pandas as pd
+    from anndata import AnnData
+
+    values = expression.measure(atlas, paired)
+    genes = gene_columns(atlas, assemblies)
+    var = {name: genes[name].to_list() for name in genes.columns if name != "gene_id"}
+    return AnnData(
+        X=values.log2_tpm,
+        obs=obs.loc[list(paired)].copy(),
+        var=pd.DataFrame(var, index=pd.Index(atlas.gene_ids, name="gene_id", dtype=object)),
+        layers={"tpm": values.tpm, "log2_tpm": values.log2_tpm.copy()},
+        uns={"atac2rna": dict(_RNA)},
+    )
+
+
+_ATAC = {
+    "X": "signal of the strongest peak whose summit (else midpoint) lies in the region, as in the sample's file; 0: none",
+    "strength": "the same by rank within the sample: 1 at rank 1,000, 0 from rank 120,000 on",
+    "presence": "1 where such a peak lies",
+}
+_RNA = {
+    "X": "log2(TPM + 1)",
+    "tpm": "TPM per million over these genes; NaN: not measured",
+    "log2_tpm": "log2(TPM + 1)",
+}

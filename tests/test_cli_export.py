@@ -1,0 +1,66 @@
+"""The command export, through the entry that a person uses."""
+
+from pathlib import Path
+
+import mudata
+import pytest
+
+from atac2rna.formats.matrices import read_seed_matrices
+from conftest import Cli
+
+
+def test_mudata(small_atlas: Path, tmp_path: Path, cli: Cli) -> None:
+    ended = cli("export", small_atlas, "-o", tmp_path / "x.h5mu")
+    assert ended.code == 0, ended.err
+    with mudata.set_options(pull_on_update=False):
+        data = mudata.read_h5mu(tmp_path / "x.h5mu")
+    atac, rna = data["atac"], data["rna"]
+    assert ended.out == (
+        f"{tmp_path / 'x.h5mu'}: atac 16 samples x {atac.n_vars:,} bins of 500 bp, rna 16 samples x {rna.n_vars:,} genes\n"
+    )
+    assert ended.err.splitlines()[-1] == "export: 32 of 32 (placed lineage8_2)"
+
+
+def test_windows(small_atlas: Path, tmp_path: Path, cli: Cli) -> None:
+    ended = cli("export", small_atlas, "-o", tmp_path / "x.h5mu", "--windows", "--bin", "1000", "--reach", "2000", "-q")
+    assert ended.code == 0, ended.err
+    assert "windows of 1000 bp" in ended.out
+    assert ended.err == ""
+
+
+def test_matrices(small_atlas: Path, tmp_path: Path, cli: Cli) -> None:
+    folder = tmp_path / "prepared"
+    ended = cli(
+        "export", small_atlas, "--matrices", folder, "--region", "1:0-1,000,000", "--bin", "500", "--top", "200"
+    )
+    assert ended.code == 0, ended.err
+    (table,) = read_seed_matrices(folder).tables
+    assert ended.out == f"{folder}: 16 samples, 2,000 bins, {len(table.genes)} genes\n"
+    assert "200 peaks of strongest signal" in ended.err
+    assert cli("check", folder).code == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ((), "give one of the two"),
+        (("-o", "x.h5mu", "--matrices", "m"), "give one of the two"),
+        (("-o", "x.tsv"), "exported as MuData, .h5mu; got x.tsv"),
+        (("-o", "x.h5mu", "--region", "chr1"), "a region is CHROM:START-END"),
+        (("-o", "x.h5mu", "--windows", "--region", "chr1:0-500"), "--region says nothing about windows of genes"),
+        (("-o", "x.h5mu", "--reach", "500"), "--reach says nothing about bins of the genome"),
+        (("-o", "x.h5mu", "--top", "500"), "--top says nothing about bins of the genome"),
+        (("--matrices", "m", "--windows"), "--windows says nothing about matrices of a region"),
+        (("--matrices", "m", "--top", "5", "--min-score", "3"), "got --min-score and --top. Leave one out."),
+        (("--matrices", "m", "--assembly", "hg19"), "has no sample of assembly 'hg19': known: sim1"),
+    ],
+)
+def test_wrong_words(
+    small_atlas: Path, tmp_path: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...], message: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    ended = cli("export", small_atlas, *words)
+    assert ended.code == 2
+    assert message in ended.err
+    assert len(ended.err.splitlines()) == 1
+    assert [*tmp_path.iterdir()] == []

@@ -1,0 +1,158 @@
+"""An atlas as MuData: what is read back is what the atlas holds."""
+
+import sys
+from pathlib import Path
+
+import anndata
+import h5py
+import mudata
+import numpy as np
+import pytest
+
+from atac2rna.atlas import Atlas, GeneSelection
+from atac2rna.errors import InputError
+from atac2rna.exports.contents import fingerprint
+from atac2rna.exports.mudata_file import MuDataSettings, export_mudata
+from atac2rna.exports.regions import Region
+from atlas_samples import GENES, sample, table, write
+
+
+@pytest.fixture
+def mixed(tmp_path: Path) -> Atlas:
+    """Four samples: one in another assembly, one without RNA, one without a value of G3."""
+    few = {gene: float(i) for i, gene in enumerate(GENES) if gene != "G3"}
+    samples = [
+        sample("b/1", seed=1, lineage="x", **{"age/sex": "3/f"}),
+        sample("only", seed=2, rna=False, lineage="y"),
+        sample("a", few, seed=3, lineage="x", dataset="d"),
+        sample("other", seed=4, assembly="hg19"),
+    ]
+    hg19 = table("hg19", ("G2", "G1", "G3", "G4", "G5"))
+    return write(tmp_path / "atlas", samples, table(), hg19, selection=GeneSelection((), "union"))
+
+
+def read(path: Path) -> mudata.MuData:
+    with mudata.set_options(pull_on_update=False):
+        return mudata.read_h5mu(path)
+
+
+def test_values_come_back(mixed: Atlas, tmp_path: Path) -> None:
+    told: list[str] = []
+    done = export_mudata(mixed, tmp_path / "x.h5mu", MuDataSettings(assembly="GRCh38"), progress=told.append)
+    assert (done.samples, done.paired, done.genes) == (3, 2, 5)
+    assert told == [f"{step} {name}" for step in ("looked at", "placed") for name in ("b/1", "only", "a")]
+    data = read(tmp_path / "x.h5mu")
+    atac, rna = data["atac"], data["rna"]
+    assert data.obs_names.tolist() == atac.obs_names.tolist() == ["b/1", "only", "a"]
+    assert rna.obs_names.tolist() == ["b/1", "a"]
+    np.testing.assert_array_equal(rna.X, mixed.expression(["b/1", "a"]))
+    np.testing.assert_array_equal(rna.layers["log2_tpm"], rna.X)
+    np.testing.assert_allclose(np.log2(rna.layers["tpm"] + 1), rna.X, rtol=1e-6)
+    assert np.isnan(rna["a", "G3"].X).all()
+    np.testing.assert_allclose(np.nansum(rna.layers["tpm"], axis=1), 1e6, rtol=1e-6)
+    for row, name in enumerate(atac.obs_names):
+        peaks = mixed.peaks(name)
+        values = atac.X[row]
+        assert values.dtype == np.float32
+        assert set(values.data.tolist()) <= set(peaks.signal.tolist())
+        assert values.data.max() == peaks.signal.max()
+        place = dict(zip(atac.var_names[values.indices], values.data.tolist(), strict=True))
+        best = int(np.argmax(peaks.signal))
+        low = peaks.point[best] // 500 * 500
+        assert place[f"{peaks.chroms[peaks.chrom[best]]}:{low}-{low + 500}"] == peaks.signal[best]
+    assert (atac.layers["presence"].data == 1).all()
+    assert atac.layers["presence"].nnz == atac.X.nnz == atac.layers["strength"].nnz
+    assert atac.var[["chrom", "start", "end"]].notna().all().all()
+    assert rna.var.columns.tolist() == ["gene_name", "biotype", "chrom", "start", "end", "strand", "tss"]
+    assert rna.var.loc["G2"].tolist() == ["g2", "protein_coding", "chr1", 1000, 1500, "-", 1499]
+
+
+def test_columns_of_samples_and_provenance_come_back(mixed: Atlas, tmp_path: Path) -> None:
+    export_mudata(mixed, tmp_path / "x.h5mu", MuDataSettings(assembly="hg38"))
+    data = read(tmp_path / "x.h5mu")
+    for table_of in (data.obs, data["atac"].obs):
+        assert table_of["lineage"].tolist() == ["x", "y", "x"]
+        assert table_of["assembly"].tolist() == ["hg38"] * 3
+        assert table_of["age_sex"].tolist() == ["3/f", "", ""]
+        assert table_of["dataset"].tolist() == ["", "", "d"]
+    assert data["rna"].obs["dataset"].tolist() == ["", "d"]
+    told = data.uns["atac2rna"]
+    assert told["atlas_fingerprint"] == fingerprint(mixed)
+    assert told["assembly"] == "hg38"
+    assert "0-based half-open" in told["coordinates"]
+    assert data["atac"].uns["atac2rna"]["regions"].startswith("bins of 500 bp")
+
+
+def test_anndata_reads_a_modality_and_nothing_is_pickled(mixed: Atlas, tmp_path: Path) -> None:
+    export_mudata(mixed, tmp_path / "x.h5mu", MuDataSettings(assembly="hg38"))
+    with h5py.File(tmp_path / "x.h5mu") as file:
+        rna = anndata.io.read_elem(file["mod/rna"])
+        kinds: set[str] = set()
+        file.visititems(lambda _, node: kinds.add(node.dtype.kind) if isinstance(node, h5py.Dataset) else None)
+        opaque: list[str] = []
+        file.visititems(
+            lambda name, node: (
+                opaque.append(name)
+                if isinstance(node, h5py.Dataset)
+                and node.dtype.kind == "O"
+                and h5py.check_string_dtype(node.dtype) is None
+                else None
+            )
+        )
+    np.testing.assert_array_equal(rna.X, mixed.expression(["b/1", "a"]))
+    assert "V" not in kinds
+    assert opaque == []
+
+
+def test_bins_of_several_assemblies_are_refused_and_windows_are_not(mixed: Atlas, tmp_path: Path) -> None:
+    path = tmp_path / "x.h5mu"
+    with pytest.raises(InputError, match=r"its samples are 3 of hg38 and 1 of hg19\. Pass --assembly hg38 .*--windows"):
+        export_mudata(mixed, path)
+    assert not path.exists()
+    done = export_mudata(mixed, path, MuDataSettings(kind="windows", width=1_000, reach=2_000))
+    assert (done.samples, done.paired, done.regions) == (4, 3, 20)
+    data = read(path)
+    assert {"start_hg38", "start_hg19", "gene_id", "from_tss"} < set(data["atac"].var.columns)
+    assert {"tss_hg38", "tss_hg19"} < set(data["rna"].var.columns)
+    assert data.uns["atac2rna"]["assembly"] == "hg38, hg19"
+
+
+def test_a_region_of_samples_without_rna(tmp_path: Path) -> None:
+    atlas = write(tmp_path / "a", [sample("s", rna=False), sample("t", rna=False, seed=1)])
+    done = export_mudata(atlas, tmp_path / "x.h5mu", MuDataSettings(region=Region("chr1", 0, 1_000_000), width=10_000))
+    assert (done.samples, done.paired, done.regions, done.genes) == (2, 0, 100, 0)
+    assert [*read(tmp_path / "x.h5mu").mod] == ["atac"]
+
+
+def test_the_same_atlas_gives_the_same_fingerprint_wherever_it_lies(tmp_path: Path) -> None:
+    one, two, other = (
+        write(tmp_path / name, [sample("s", lineage=x)]) for name, x in (("a", "x"), ("b", "x"), ("c", "y"))
+    )
+    assert fingerprint(one) == fingerprint(two) != fingerprint(other)
+
+
+@pytest.mark.parametrize("name", ["x.h5ad", "x.zarr", "x"])
+def test_other_files_are_refused(mixed: Atlas, tmp_path: Path, name: str) -> None:
+    with pytest.raises(InputError, match=r"exported as MuData, \.h5mu; got .*mudata\.read_h5mu\(FILE\)\['rna'\]"):
+        export_mudata(mixed, tmp_path / name, MuDataSettings(assembly="hg38"))
+
+
+def test_an_unknown_assembly_is_told(mixed: Atlas, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"has no sample of assembly 'mm10': known: hg38, hg19"):
+        export_mudata(mixed, tmp_path / "x.h5mu", MuDataSettings(assembly="mm10"))
+
+
+def test_missing_libraries_are_told(mixed: Atlas, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "mudata", None)
+    with pytest.raises(InputError, match=r"pip install 'atac2rna\[anndata\]'"):
+        export_mudata(mixed, tmp_path / "x.h5mu", MuDataSettings(assembly="hg38"))
+
+
+def test_a_failed_export_leaves_what_was_there(mixed: Atlas, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "x.h5mu"
+    path.write_text("old")
+    monkeypatch.setattr(mudata.MuData, "write_h5mu", lambda *_, **__: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        export_mudata(mixed, path, MuDataSettings(assembly="hg38"))
+    assert path.read_text() == "old"
+    assert [one.name for one in tmp_path.iterdir() if one.name.startswith(".")] == []
