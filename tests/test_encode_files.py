@@ -66,6 +66,9 @@ def test_a_file_is_read() -> None:
         ("href", "/files/ENCFF001AAA/@@download/passwd", "the field href of ENCFF001AAA is an address that ends in"),
         ("href", "/files/ENCFF001AAA/@@download/ENCFF001AAA%2F..%2Fx.bed", "the field href of ENCFF001AAA is"),
         ("href", 7, "the field href of ENCFF001AAA is text; got '7'"),
+        ("href", "//[::1", "the field href of ENCFF001AAA is an address"),
+        ("file_size", 10**400, "the field file_size of ENCFF001AAA is a whole number"),
+        ("status", "\ud800", "the field status of ENCFF001AAA is text; got '?'"),
     ],
 )
 def test_a_file_that_is_not_what_the_schema_says(field: str, value: object, told: str) -> None:
@@ -139,6 +142,7 @@ def table(number: int, *replicates: int, **other: Any) -> DataFile:
 @pytest.mark.parametrize(
     ("files", "chosen", "remark"),
     [
+        ([table(1, 1), table(2, 2, preferred_default=None)], ["ENCFF001AAA", "ENCFF002AAA"], ""),
         ([table(2, 2), table(1, 1)], ["ENCFF001AAA", "ENCFF002AAA"], ""),
         ([table(1, 1)], ["ENCFF001AAA"], "no gene quantification of replicate 2"),
         ([], [], "no gene quantification of this assembly and annotation"),
@@ -180,7 +184,7 @@ def experiment_hit(**other: Any) -> Hit:
         "donor": {"accession": "ENCDO001AAA"},
         "life_stage": "adult",
         "sex": "unknown",
-        "age_display": "53 years",
+        "age_display": "",
         "part_of": "/biosamples/ENCBS002AAA/",
         "origin_batch": {"@id": "/biosamples/ENCBS003AAA/"},
         "treatments": ["/treatments/1/"],
@@ -206,6 +210,7 @@ def test_an_experiment_is_read() -> None:
     assert found.batches == ("/biosamples/ENCBS003AAA/",)
     assert found.treatments == ("/treatments/1/",)
     assert found.sexes == ()
+    assert found.ages == ()
     assert found.audits == {"ERROR": ("x",), "NOT_COMPLIANT": (), "WARNING": ()}
 
 

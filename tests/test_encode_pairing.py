@@ -3,8 +3,11 @@ import random
 
 import pytest
 
+from atac2rna.sources.encode.experiment import Experiment
+from atac2rna.sources.encode.hit import Hit
 from atac2rna.sources.encode.lineage import group_names, lineage
 from atac2rna.sources.encode.pairing import LEVELS, PairLevel, pair_experiments, pair_level
+from atac2rna.sources.encode.search import _epigenome
 from encode_experiments import experiment, rna
 
 OTHER = {"donors": ("ENCDO200AAA",), "ages": ("20 years",), "sexes": ("male",)}
@@ -25,6 +28,14 @@ def level(a: dict, r: dict, epigenomes: bool = False) -> PairLevel | None:
         ({"batches": ("/biosamples/ENCBS7/",)}, {"batches": ("/biosamples/ENCBS7/",), **OTHER}, False, "same-origin"),
         ({}, {}, False, "same-donor"),
         ({}, {"ages": ()}, False, "same-donor"),
+        ({"donors": ("ENCDO100AAA", "ENCDO300AAA")}, {}, False, "same-term"),
+        (
+            {"donors": ("ENCDO300AAA", "ENCDO100AAA"), "ages": ("1 year", "2 years")},
+            {"donors": ("ENCDO100AAA", "ENCDO300AAA"), "ages": ("2 years", "1 year")},
+            False,
+            "same-donor",
+        ),
+        ({"biosamples": ("ENCBS009AAA",)}, {"biosamples": ("ENCBS009AAA",), "term_id": "UBERON:1"}, False, None),
         ({}, {"ages": ("54 years",)}, True, "same-epigenome"),
         ({}, OTHER, True, "same-epigenome"),
         ({}, OTHER, False, "same-term"),
@@ -166,20 +177,83 @@ def test_lineage_without_slims_is_the_term() -> None:
     assert lineage((), (), "K562") == "K562"
 
 
+def in_pairs(*sides: tuple[dict, dict]) -> list[tuple[Experiment, Experiment]]:
+    return [(experiment(2 * n + 1, **a), rna(2 * n + 2, **r)) for n, (a, r) in enumerate(sides)]
+
+
+def donors(*letters: str) -> dict:
+    return {"donors": tuple(f"ENCDO{letter * 3}AAA" for letter in letters)}
+
+
+LIVER = {"term_id": "UBERON:1", "term_name": "liver"}
+
+
 def test_groups_join_what_shares_a_donor_and_a_term() -> None:
-    members = [
-        [("ENCDO1", "stomach")],
-        [("ENCDO2", "stomach")],
-        [("ENCDO1", "liver")],
-        [("ENCDO3", "stomach"), ("ENCDO2", "stomach")],
-        [("ENCDO4", "stomach"), ("ENCDO3", "stomach")],
-        [],
+    one, two, three, four = (donors(letter) for letter in "1234")
+    pairs = in_pairs(
+        (one, one), (two, two), (one | LIVER, one | LIVER), (donors("3", "2"), three), (four, three), (donors("9"), {})
+    )
+    assert group_names(pairs) == [
+        "ENCDO111AAA stomach",
+        "ENCDO222AAA stomach",
+        "ENCDO111AAA liver",
+        "ENCDO222AAA stomach",
+        "ENCDO222AAA stomach",
+        "ENCDO100AAA stomach",
     ]
-    assert group_names(members) == [
-        "ENCDO1 stomach",
-        "ENCDO2 stomach",
-        "ENCDO1 liver",
-        "ENCDO2 stomach",
-        "ENCDO2 stomach",
-        "unknown 6",
-    ]
+
+
+@pytest.mark.parametrize(
+    "link",
+    [
+        ({}, {"donors": ("ENCDO500AAA",)}),  # the donor of the RNA alone
+        ({"biosamples": ("ENCBS900AAA",)}, {}),
+        ({}, {"biosamples": ("ENCBS900AAA",)}),
+        ({"parents": ("ENCBS900AAA",)}, {}),
+        ({"batches": ("/biosamples/ENCBS900AAA/",)}, {}),
+    ],
+)
+@pytest.mark.parametrize("known", [{"donors": ()}, {}], ids=["no donor", "own donors"])
+def test_whatever_two_samples_of_a_term_share_makes_them_one_group(link: tuple[dict, dict], known: dict) -> None:
+    first, second = ({"donors": ("ENCDO600AAA",)}, {"donors": ("ENCDO700AAA",)}) if not known else (known, known)
+    alone = group_names(in_pairs((first, first), (second, second)))
+    assert len(set(alone)) == 2
+    joined = group_names(in_pairs((first | link[0], first | link[1]), (second | link[0], second | link[1])))
+    assert len(set(joined)) == 1
+
+
+def test_a_group_without_donors_has_a_name_that_stays() -> None:
+    """Not its place in the table: tables of two searches may be put together."""
+    pairs = in_pairs(
+        ({"donors": ()}, {"donors": ()}), ({"donors": (), "biosamples": ()}, {"donors": (), "biosamples": ()})
+    )
+    assert group_names(pairs) == ["ENCBS001AAA stomach", "ENCSR003AAA stomach"]
+    assert group_names(pairs[::-1]) == ["ENCSR003AAA stomach", "ENCBS001AAA stomach"]
+
+
+@pytest.mark.parametrize(
+    "nearer",
+    [
+        {"biosamples": ("ENCBS001AAA", "ENCBS050AAA")},
+        {"sexes": ("female",)},
+        {"lab": "A Lab, There"},
+        {"replicates": (1, 2)},
+        {"released": "2021-06-04"},
+    ],
+    ids=lambda fields: next(iter(fields)),
+)
+def test_each_likeness_decides_among_equals(nearer: dict) -> None:
+    """The nearer one comes second by accession, so that only the likeness can bring it forward."""
+    far = {"sexes": ("male",), "lab": "B Lab, Here", "released": "2011-01-01"}
+    base = {name: text for name, text in far.items() if name not in nearer}
+    away = {"biosamples": ("ENCBS001AAA", "ENCBS050AAA", "ENCBS051AAA")} if "biosamples" in nearer else {}
+    r = [rna(2, **(far | away)), rna(3, **(base | nearer))]
+    assert names(pair_experiments([experiment(1)], r))[0][1] == "003"
+
+
+def test_series_of_another_kind_are_no_evidence() -> None:
+    value = {"@type": ["MatchedSet"], "related_datasets": [{"@id": "/experiments/ENCSR001AAA/"}]}
+    assert _epigenome(Hit(value, source="here")) == frozenset()
+    value["@type"] = ["ReferenceEpigenome"]
+    value["related_datasets"].append({"@id": "/annotations/of-another-form/"})
+    assert _epigenome(Hit(value, source="here")) == {"ENCSR001AAA"}

@@ -1,12 +1,11 @@
 """atac2rna annotation."""
 
-from enum import Enum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from atac2rna.cli.options import Quiet, Verbose
+from atac2rna.cli.options import OrganismOption, Quiet, Verbose
 
 HELP = """Fetch the gene table of a GENCODE or Ensembl release.
 
@@ -16,13 +15,6 @@ It is kept, and used by build where the samples name it, or where it is the only
 Example: atac2rna annotation GENCODE:V29
          atac2rna annotation ENSEMBL:110 --organism mouse -o genes.tsv.gz
 """
-
-
-class OrganismOption(Enum):
-    """Organisms with releases."""
-
-    human = "human"
-    mouse = "mouse"
 
 
 def annotation(

@@ -2,12 +2,21 @@
 
 import re
 from collections.abc import Sequence
+from enum import Enum
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from atac2rna.errors import InputError
+
+
+class OrganismOption(Enum):
+    """Organisms whose data are fetched."""
+
+    human = "human"
+    mouse = "mouse"
+
 
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print results and errors only.")]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Tell every step, also when piped.")]

@@ -120,10 +120,10 @@ def require_fit_name(name: str, *, what: str, where: str) -> None:
     Raises:
         InputError: If it cannot; `where` and `what` ("a sample") tell which.
     """
-    if not name or name[0] == "." or any(c in "/\\" or not c.isprintable() for c in name):
+    if not name or name[0] in ".#" or any(c in "/\\" or not c.isprintable() for c in name):
         raise InputError(
             f"{where}: the name of {what} may serve as a file name, without / or \\, control characters, or a dot "
-            f"in front; got {name!r}. Rename it."
+            f"or # in front; got {name!r}. Rename it."
         )
 
 

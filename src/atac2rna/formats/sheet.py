@@ -9,6 +9,8 @@ from atac2rna.files import read_text_bytes
 def read_sheet(path: Path, *, what: str) -> list[tuple[int, list[str]]]:
     """Read the cells of each line that is neither blank nor a comment (`#`), with its number; the header first.
 
+    A spreadsheet puts quotes around a comment that holds quotes; it stays one.
+
     Args:
         path: The file, UTF-8 with or without a byte-order mark, any line ends, gzip or not.
         what: What it should be, for errors.
@@ -26,7 +28,11 @@ def read_sheet(path: Path, *, what: str) -> list[tuple[int, list[str]]]:
         line = raw[: fault.start].count(b"\n") + 1
         raise InputError(f"{path} line {line}: is not UTF-8 text; save the table as UTF-8.") from None
     lines = enumerate(text.replace("\r\n", "\n").replace("\r", "\n").split("\n"), start=1)
-    rows = [(i, [_cell(c) for c in line.split("\t")]) for i, line in lines if line.strip() and line[0] != "#"]
+    rows = [
+        (i, [_cell(c) for c in line.split("\t")])
+        for i, line in lines
+        if line.strip() and not line.startswith(("#", '"#'))
+    ]
     if not rows:
         raise InputError(f"{path}: holds comments only; {what} is expected there.")
     return rows

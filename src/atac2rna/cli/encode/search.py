@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from atac2rna.cli.encode.options import PortalAddress
-from atac2rna.cli.options import Quiet, Verbose
+from atac2rna.cli.options import OrganismOption, Quiet, Verbose
 
 if TYPE_CHECKING:
     from atac2rna.cli.console import Console
@@ -24,11 +24,18 @@ Example: atac2rna encode search --organism human --assembly GRCh38 --classificat
 """
 
 
-class OrganismOption(Enum):
-    """Organisms; see `criteria.ORGANISMS`."""
+class AtacOption(Enum):
+    """Assays of accessibility; see `peak_family.OUTPUT_TYPES`."""
 
-    human = "human"
-    mouse = "mouse"
+    atac = "ATAC-seq"
+    dnase = "DNase-seq"
+
+
+class RnaOption(Enum):
+    """RNA assays; see `criteria.RNA_ASSAYS`."""
+
+    total = "total RNA-seq"
+    polya = "polyA plus RNA-seq"
 
 
 class PeakOption(Enum):
@@ -69,11 +76,11 @@ GenomeAnnotation = Annotated[
     ),
 ]
 AtacAssay = Annotated[
-    str, typer.Option("--atac-assay", help="ATAC-seq or DNase-seq; one for the whole set, as their scores differ.")
+    AtacOption, typer.Option("--atac-assay", help="One for the whole set, as the scores of their peaks differ.")
 ]
 RnaAssay = Annotated[
-    list[str],
-    typer.Option("--rna-assay", help="'total RNA-seq' or 'polyA plus RNA-seq'; repeat for both, the preferred first."),
+    list[RnaOption],
+    typer.Option("--rna-assay", help="Kind of RNA-seq; repeat for both, the preferred first."),
 ]
 Peaks = Annotated[
     PeakOption,
@@ -108,8 +115,8 @@ def search(
     organism: Organism = OrganismOption.human,
     assembly: Assembly = "",
     genome_annotation: GenomeAnnotation = "",
-    atac_assay: AtacAssay = "ATAC-seq",
-    rna_assay: RnaAssay = ["total RNA-seq"],
+    atac_assay: AtacAssay = AtacOption.atac,
+    rna_assay: RnaAssay = [RnaOption.total],
     peaks: Peaks = PeakOption.default,
     pair_level: Level = LevelOption.same_epigenome,
     classification: Kinds = [],
@@ -138,8 +145,8 @@ def search(
         organism=organism.value,
         assembly=assembly,
         genome_annotation=genome_annotation,
-        accessibility=atac_assay,
-        rna=tuple(dict.fromkeys(rna_assay)),
+        accessibility=atac_assay.value,
+        rna=tuple(dict.fromkeys(assay.value for assay in rna_assay)),
         peaks=peaks.value,
         classifications=tuple(classification),
         organs=tuple(organ),

@@ -22,13 +22,18 @@ def checked_accession(text: str, kind: Kind, *, where: str) -> str:
     Raises:
         InputError: If it is anything else, a path among it.
     """
-    if _PATTERN[kind].fullmatch(text):
+    if is_accession(text, kind):
         return text
     letters = _LETTERS[kind]
     raise InputError(
         f"{where}: the accession of an ENCODE {kind} is ENC{letters}, three digits and three letters; got {text[:60]!r}. "
         "Correct it."
     )
+
+
+def is_accession(text: str, kind: Kind) -> bool:
+    """Tell whether a text is an accession."""
+    return _PATTERN[kind].fullmatch(text) is not None
 
 
 def linked_accession(link: str, kind: Kind, *, where: str) -> str:

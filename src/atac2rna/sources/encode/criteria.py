@@ -1,7 +1,7 @@
 """What to look for: the choices of a search, which of them the portal answers, and which are applied to its answer."""
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from atac2rna.errors import InputError, nearest_names
@@ -101,7 +101,7 @@ def resolved(criteria: Criteria) -> Criteria:
     if criteria.audit:
         _one_of(criteria.audit, AUDIT_LEVELS, "a level of audits", "--audit")
     annotation = criteria.genome_annotation or organism.annotations[assembly]
-    return Criteria(**(criteria.__dict__ | {"assembly": assembly, "genome_annotation": annotation}))
+    return replace(criteria, assembly=assembly, genome_annotation=annotation)
 
 
 def _one_of(value: str, known: Iterable[str], what: str, option: str) -> str:
@@ -122,7 +122,7 @@ def experiment_query(criteria: Criteria, assays: Sequence[str]) -> tuple[Term, .
         ("replicates.library.biosample.donor.organism.scientific_name", name),
         *(() if criteria.perturbed else (("perturbed", "false"),)),
         ("control_type!", "*"),
-        *_wanted(experiment.FIELDS),
+        *_fields(experiment.FIELDS),
     )
 
 
@@ -133,7 +133,7 @@ def peak_query(criteria: Criteria) -> tuple[Term, ...]:
         ("file_type", "bed narrowPeak"),
         ("assay_title", criteria.accessibility),
         *(("output_type", kind) for kind in criteria.output_types),
-        *_wanted(data_file.FIELDS),
+        *_fields(data_file.FIELDS),
     )
 
 
@@ -142,10 +142,10 @@ def quantification_query(criteria: Criteria) -> tuple[Term, ...]:
     return (
         *_files(criteria),
         ("file_format", "tsv"),
-        ("output_type", "gene quantifications"),
+        ("output_type", data_file.QUANTIFICATIONS),
         ("genome_annotation", criteria.genome_annotation),
         *(("assay_title", assay) for assay in criteria.rna),
-        *_wanted(data_file.FIELDS),
+        *_fields(data_file.FIELDS),
     )
 
 
@@ -154,7 +154,7 @@ def epigenome_query() -> tuple[Term, ...]:
     return (
         ("type", "ReferenceEpigenome"),
         ("status", "released"),
-        *_wanted(("accession", "related_datasets.@id", "related_datasets.assay_title")),
+        *_fields(("accession", "related_datasets.@id", "related_datasets.assay_title")),
     )
 
 
@@ -163,7 +163,7 @@ def file_query(accessions: Sequence[str]) -> tuple[Term, ...]:
     return (
         ("type", "File"),
         *(("accession", accession) for accession in accessions),
-        *_wanted(data_file.FIELDS),
+        *_fields(data_file.FIELDS),
     )
 
 
@@ -176,11 +176,11 @@ def _files(criteria: Criteria) -> tuple[Term, ...]:
     )
 
 
-def _wanted(fields: Sequence[str]) -> tuple[Term, ...]:
+def _fields(fields: Sequence[str]) -> tuple[Term, ...]:
     return (*(("field", field) for field in fields), ("limit", "all"), ("format", "json"))
 
 
-class _Choice(NamedTuple):
+class _Filter(NamedTuple):
     option: str
     chosen: tuple[str, ...]
     of: Callable[[Experiment], tuple[str, ...]]
@@ -197,7 +197,7 @@ def admitted(experiments: Sequence[Experiment], criteria: Criteria) -> tuple[lis
     """
     told: list[str] = []
     left = list(experiments)
-    for choice in _choices(criteria):
+    for choice in _filters(criteria):
         known = sorted({value for each in experiments for value in choice.of(each)})
         unknown = [value for value in choice.chosen if value not in known]
         if unknown and experiments:
@@ -218,13 +218,13 @@ def admitted(experiments: Sequence[Experiment], criteria: Criteria) -> tuple[lis
     return left, told
 
 
-def _choices(criteria: Criteria) -> tuple[_Choice, ...]:
+def _filters(criteria: Criteria) -> tuple[_Filter, ...]:
     return (
-        _Choice("--classification", criteria.classifications, lambda each: (each.classification,)),
-        _Choice("--organ", criteria.organs, lambda each: each.organ_slims),
-        _Choice("--term", criteria.terms, lambda each: (each.term_name, each.term_id)),
-        _Choice("--life-stage", criteria.life_stages, lambda each: each.life_stages),
-        _Choice("--sex", criteria.sexes, lambda each: each.sexes),
-        _Choice("--lab", criteria.labs, lambda each: (each.lab,)),
-        _Choice("--tag", criteria.tags, lambda each: each.tags),
+        _Filter("--classification", criteria.classifications, lambda each: (each.classification,)),
+        _Filter("--organ", criteria.organs, lambda each: each.organ_slims),
+        _Filter("--term", criteria.terms, lambda each: (each.term_name, each.term_id)),
+        _Filter("--life-stage", criteria.life_stages, lambda each: each.life_stages),
+        _Filter("--sex", criteria.sexes, lambda each: each.sexes),
+        _Filter("--lab", criteria.labs, lambda each: (each.lab,)),
+        _Filter("--tag", criteria.tags, lambda each: each.tags),
     )

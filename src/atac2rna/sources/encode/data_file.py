@@ -29,6 +29,9 @@ FIELDS = (
 )
 """What is asked of the portal of each file."""
 
+QUANTIFICATIONS = "gene quantifications"
+"""Output type of expression tables."""
+
 _MD5 = re.compile(r"[0-9a-fA-F]{32}")
 _SUFFIX = re.compile(r"(\.[A-Za-z0-9]{1,10}){1,2}")
 
@@ -105,7 +108,7 @@ def read_file(hit: Hit, *, portal: str) -> DataFile:
         preferred=hit.flag("preferred_default"),
         size=sizes[0] if sizes else 0,
         md5=md5.lower(),
-        urls=tuple(url for url in (*hit.texts("cloud_metadata.url"), urljoin(portal, href) if href else "") if url),
+        urls=(*hit.texts("cloud_metadata.url"), *_whole_address(hit, href, portal)),
         replicates=hit.wholes("biological_replicates"),
         analyses=hit.texts("analyses.status"),
         suffix=_suffix(hit, href, accession),
@@ -113,11 +116,21 @@ def read_file(hit: Hit, *, portal: str) -> DataFile:
     )
 
 
+def _whole_address(hit: Hit, href: str, portal: str) -> tuple[str, ...]:
+    try:
+        return (urljoin(portal, href),) if href else ()
+    except ValueError:
+        raise hit.fault("href", "an address", href) from None
+
+
 def _suffix(hit: Hit, href: str, accession: str) -> str:
     """Give the suffix of the stored file's name, which is the accession and a suffix."""
     if not href:
         return ""
-    name = PurePosixPath(unquote(urlsplit(href).path)).name
+    try:
+        name = PurePosixPath(unquote(urlsplit(href).path)).name
+    except ValueError:
+        raise hit.fault("href", "an address", href) from None
     suffix = name.removeprefix(accession)
     if suffix == name or not _SUFFIX.fullmatch(suffix):
         raise hit.fault("href", f"an address that ends in {accession} and a suffix", href)

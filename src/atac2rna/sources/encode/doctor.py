@@ -18,6 +18,7 @@ from atac2rna.sources.encode.criteria import ORGANISMS, Criteria, file_query, qu
 from atac2rna.sources.encode.data_file import DataFile, read_file
 from atac2rna.sources.encode.lineage import is_known_organ
 from atac2rna.sources.encode.portal import NOTHING, Answer, Portal
+from atac2rna.sources.encode.readings import read_hits
 from atac2rna.sources.encode.search import Found, search
 
 Verdict = Literal["holds", "fails", "not seen"]
@@ -59,6 +60,7 @@ def examine(portal: Portal, *, progress: Callable[[str], None] = lambda _: None)
         yield Check("the queries of a search are answered as documented", "fails", str(fault))
         return
     yield Check("the queries of a search are answered as documented", "holds", _totals(found))
+    yield _check("every object is what the portal's schema says", lambda: _odd(found))
     accessible, rna, peaks, tables, epigenomes = found.answers
     yield _check("field= cuts a hit down to what was asked for", lambda: _cut(accessible))
     for what, answers, fields in (
@@ -72,7 +74,8 @@ def examine(portal: Portal, *, progress: Callable[[str], None] = lambda _: None)
     yield _check("every organ slim is known to the rule of lineages", lambda: _organs(found))
     yield _check("pairs come about at every level", lambda: _levels(found))
     yield _check("mouse has gene quantifications of its annotation", lambda: _mouse(portal))
-    files = [read_file(hit, portal=portal.address) for answer in (peaks, tables) for hit in answer.hits()]
+    reader = partial(read_file, portal=portal.address)
+    files = [file for answer in (peaks, tables) for file in read_hits(answer.hits(), reader)[0]]
     yield _check("files can be asked for by accession, several at once", lambda: _by_accession(portal, files))
     usable = [file for file in files if not file.withheld and file.size]
     if not usable:
@@ -122,7 +125,9 @@ def _no_type(portal: Portal) -> Examined:
 def _limit(portal: Portal) -> Examined:
     url = _url(portal, ("type", "Experiment"), ("status", "released"), ("field", "accession"))
     body = portal.connection.get_json(url)
-    graph, total = body.get("@graph", []), body.get("total", 0)
+    graph, total = (body.get("@graph"), body.get("total")) if isinstance(body, dict) else (None, None)
+    if not isinstance(graph, list) or not isinstance(total, int):
+        return "fails", f"an object with @graph and total expected; got {str(body)[:80]!r}"
     if total <= 25:
         return "not seen", f"{total} experiments in all"
     return _held(len(graph) == 25, f"{len(graph)} of {total}")
@@ -130,6 +135,12 @@ def _limit(portal: Portal) -> Examined:
 
 def _totals(found: Found) -> str:
     return ", ".join(str(answer.total) for answer in found.answers) + " hits"
+
+
+def _odd(found: Found) -> Examined:
+    if found.odd:
+        return "fails", f"{len(found.odd)} are not, the first {found.odd[0].name}: {found.odd[0].reason}"
+    return "holds", "all that came"
 
 
 def _cut(answer: Answer) -> Examined:
@@ -165,8 +176,7 @@ def _defaults(answer: Answer) -> Examined:
 
 def _one_table(answer: Answer, portal: Portal) -> Examined:
     of: Counter[tuple[str, tuple[int, ...]]] = Counter()
-    for hit in answer.hits():
-        file = read_file(hit, portal=portal.address)
+    for file in read_hits(answer.hits(), partial(read_file, portal=portal.address))[0]:
         if file.preferred:
             of[file.experiment, file.replicates] += 1
     several = sum(count > 1 for count in of.values())
@@ -198,9 +208,8 @@ def _levels(found: Found) -> Examined:
 
 def _mouse(portal: Portal) -> Examined:
     criteria = resolved(Criteria(organism="mouse"))
-    query = [(key, value) for key, value in quantification_query(criteria) if key not in ("field", "limit")]
-    body = portal.connection.get_json(_url(portal, *query, ("field", "accession"), ("limit", "1")), missing_ok=True)
-    total = body.get("total", 0)
+    query = [(key, value) for key, value in quantification_query(criteria) if key != "field"]
+    total = portal.search([*query, ("field", "accession")]).total
     return ("holds" if total else "not seen"), f"{total} of {ORGANISMS['mouse'].annotations['mm10']} in mm10"
 
 

@@ -44,7 +44,7 @@ FIELDS = (
 
 @dataclass(frozen=True)
 class Experiment:
-    """An experiment as far as pairing looks at it. Tuples hold what its replicates have, each once.
+    """An experiment as far as pairing looks at it. Tuples hold what its replicates have, each once, sorted.
 
     Attributes:
         accession: `ENCSR...`.
@@ -108,10 +108,10 @@ def read_experiment(hit: Hit) -> Experiment:
     where = f"{hit.source}: {hit.name}"
 
     def sample(field: str) -> tuple[str, ...]:
-        return tuple(text for text in hit.texts(f"{_BIOSAMPLE}.{field}") if text != "unknown")
+        return tuple(sorted(text for text in hit.texts(f"{_BIOSAMPLE}.{field}") if text not in ("", "unknown")))
 
     def accessions(field: str, kind: Kind) -> tuple[str, ...]:
-        return tuple(linked_accession(link, kind, where=where) for link in sample(field))
+        return tuple(sorted({linked_accession(link, kind, where=where) for link in sample(field)}))
 
     return Experiment(
         accession=checked_accession(hit.text("accession"), "experiment", where=where),
@@ -119,10 +119,10 @@ def read_experiment(hit: Hit) -> Experiment:
         term_id=hit.text("biosample_ontology.term_id"),
         term_name=hit.text("biosample_ontology.term_name"),
         classification=hit.text("biosample_ontology.classification"),
-        organ_slims=hit.texts("biosample_ontology.organ_slims"),
-        system_slims=hit.texts("biosample_ontology.system_slims"),
+        organ_slims=tuple(sorted(hit.texts("biosample_ontology.organ_slims"))),
+        system_slims=tuple(sorted(hit.texts("biosample_ontology.system_slims"))),
         summary=hit.text("biosample_summary", ""),
-        tags=hit.texts("internal_tags"),
+        tags=tuple(sorted(hit.texts("internal_tags"))),
         lab=hit.text("lab.title", ""),
         released=hit.text("date_released", ""),
         replicates=hit.wholes("replicates.biological_replicate_number"),
@@ -137,5 +137,5 @@ def read_experiment(hit: Hit) -> Experiment:
         modifications=hit.identities(f"{_BIOSAMPLE}.applied_modifications", f"{_BIOSAMPLE}.genetic_modifications"),
         fractions=sample("subcellular_fraction_term_name"),
         perturbed=hit.flag("perturbed"),
-        audits={level: hit.texts(f"audit.{level}.category") for level in AUDIT_LEVELS},
+        audits={level: tuple(sorted(hit.texts(f"audit.{level}.category"))) for level in AUDIT_LEVELS},
     )

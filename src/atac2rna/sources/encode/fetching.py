@@ -9,8 +9,8 @@ from typing import NamedTuple
 from atac2rna.errors import InputError, nearest_names
 from atac2rna.files import peek_text, whole_file
 from atac2rna.sources.download import Obtained, Wanted, Watch, download_all
-from atac2rna.sources.encode.data_file import DataFile
-from atac2rna.sources.encode.inventory import QUANTIFICATIONS, accessions_of, ask_files, judged
+from atac2rna.sources.encode.data_file import QUANTIFICATIONS, DataFile
+from atac2rna.sources.encode.inventory import accessions_of, ask_files, judged
 from atac2rna.sources.encode.pairs_table import PairRow, read_pairs
 from atac2rna.sources.encode.portal import Portal
 from atac2rna.sources.encode.receipt import PinnedFile, Receipt, read_receipt, write_receipt
@@ -129,22 +129,24 @@ def fetch_set(
         files={name: _pinned(files[name], paths[name]) for name in names},
     )
     samples = folder / SAMPLES
-    write_samples(receipt, samples)
+    # In this order, as a samples.tsv that is not of the manifest beside it counts as a person's own.
+    samples.unlink(missing_ok=True)
     write_receipt(receipt, folder / MANIFEST)
+    with whole_file(samples) as temporary:
+        temporary.write_text(samples_table(receipt), encoding="utf-8")
     named = dict.fromkeys(row.columns.get("genome_annotation", "") for row in order.samples)
     return Fetched(receipt, samples, told, ways, [name for name in named if name])
 
 
-def write_samples(receipt: Receipt, path: Path) -> None:
-    """Write the samples.tsv of a set: paths relative to its folder, then every column of the table of pairs."""
+def samples_table(receipt: Receipt) -> str:
+    """Phrase the samples.tsv of a set: paths relative to its folder, then every column of the table of pairs."""
     columns = list(dict.fromkeys(name for row in receipt.samples for name in row.columns if name != "assembly"))
     lines = ["\t".join(["sample", "atac", "rna", "assembly", *columns])]
     for row in receipt.samples:
         atac, rna = (";".join(receipt.files[name].path for name in side) for side in (row.atac_files, row.rna_files))
         cells = [row.columns.get(name, "") for name in ("assembly", *columns)]
         lines.append("\t".join([row.sample, atac, rna, *cells]))
-    with whole_file(path) as temporary:
-        temporary.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return "\n".join(lines) + "\n"
 
 
 def _side(file: DataFile) -> str:
@@ -167,11 +169,16 @@ def _pinned(file: DataFile, path: str) -> PinnedFile:
 
 
 def _refuse_foreign(folder: Path) -> None:
-    """Refuse a folder whose samples.tsv is not of a fetched set: it is a person's own and would be lost."""
-    if (folder / SAMPLES).exists() and not (folder / MANIFEST).exists():
-        raise InputError(f"{folder / SAMPLES}: is not of a fetched set and would be replaced; choose another -o.")
-    if (folder / MANIFEST).exists():
-        read_receipt(folder / MANIFEST)
+    """Refuse a folder whose samples.tsv is a person's own, or was changed by one: it would be lost."""
+    path = folder / SAMPLES
+    if not path.exists():
+        return
+    if not (folder / MANIFEST).exists():
+        raise InputError(f"{path}: is not of a fetched set and would be replaced; choose another -o.")
+    if path.read_text(encoding="utf-8", errors="replace") != samples_table(read_receipt(folder / MANIFEST)):
+        raise InputError(
+            f"{path}: was changed since it was fetched and would be replaced; rename it, or choose another -o."
+        )
 
 
 def _refuse_links(folder: Path) -> None:

@@ -6,6 +6,8 @@ from typing import Any
 
 from atac2rna.errors import InputError
 
+_MOST = 2**53  # what JSON numbers are exact to
+
 
 class Hit:
     """An object as the portal gave it; a path leads through lists, as it does in the portal's own filters."""
@@ -29,7 +31,7 @@ class Hit:
         found: dict[str, None] = {}
         for value in self.values(path):
             text = value.get("@id") if isinstance(value, Mapping) else value
-            if not isinstance(text, str):
+            if not isinstance(text, str) or not _encodable(text):
                 raise self.fault(path, "text", value)
             found.setdefault(text)
         return tuple(found)
@@ -77,16 +79,22 @@ class Hit:
         """
         found = self.values(path)
         for value in found:
-            if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+            if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < _MOST:
                 raise self.fault(path, "a whole number", value)
         return tuple(sorted(set(found)))
 
     def fault(self, path: str, law: str, value: Any) -> InputError:
         """Phrase that a field is not what the portal's schema says."""
+        shown = str(value)[:80].encode("utf-8", "replace").decode()
         return InputError(
-            f"{self.source}: the field {path} of {self.name} is {law}; got {str(value)[:80]!r}. Try again later; if it stays "
+            f"{self.source}: the field {path} of {self.name} is {law}; got {shown!r}. Try again later; if it stays "
             "so, the portal has changed: run atac2rna encode doctor, and report what it says."
         )
+
+
+def _encodable(text: str) -> bool:
+    """Tell whether a text can be written: JSON may hold halves of characters."""
+    return not any("\ud800" <= character <= "\udfff" for character in text)
 
 
 def _walk(value: Any, path: list[str]) -> Iterator[Any]:

@@ -5,13 +5,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from atac2rna.errors import InputError
 from atac2rna.genome import canonical_assembly
 from atac2rna.sources.encode.criteria import file_query
-from atac2rna.sources.encode.data_file import DataFile, read_file
+from atac2rna.sources.encode.data_file import QUANTIFICATIONS, DataFile, read_file
 from atac2rna.sources.encode.pairs_table import PairRow
-from atac2rna.sources.encode.peak_family import OUTPUT_TYPES
+from atac2rna.sources.encode.peak_family import FAMILIES, PEAK_TYPES
 from atac2rna.sources.encode.portal import Portal
 from atac2rna.sources.encode.receipt import PinnedFile
 
-QUANTIFICATIONS = "gene quantifications"
 _AT_ONCE = 100
 _GENTLE = {"archived": "a newer one may have taken its place", "revoked": "the portal no longer vouches for it"}
 
@@ -74,10 +73,9 @@ def judged(
             if fault:
                 faults.append(f"{place}: {fault}")
             elif file.status in _GENTLE:
-                told.append(f"{name} of {row.sample} has been {file.status} since: {_GENTLE[file.status]}")
-    fault = _families(samples, files, where)
-    if fault:
-        faults.append(fault)
+                told.append(f"{name} of {row.sample} is {file.status}: {_GENTLE[file.status]}")
+    of_the_set = (_families(samples, files, where), _annotations(samples, files, where), _shared(samples, where))
+    faults.extend(fault for fault in of_the_set if fault)
     if faults:
         more = f" ({len(faults)} such faults in all)" if len(faults) > 1 else ""
         raise InputError(f"{faults[0]}{more}. Nothing was fetched; search again, or take these samples out.")
@@ -91,7 +89,7 @@ def _unfit(row: PairRow, file: DataFile) -> str:
         return (
             f"the files of a sample are of its assembly, {assembly}; {file.accession} is of {file.assembly or 'none'}"
         )
-    if file.accession in row.atac_files and file.output_type not in _peak_types():
+    if file.accession in row.atac_files and file.output_type not in PEAK_TYPES:
         return f"column atac_files names peak files; {file.accession} holds {file.output_type}"
     if file.accession in row.rna_files:
         if file.output_type != QUANTIFICATIONS:
@@ -122,11 +120,31 @@ def _status(file: DataFile, keep_revoked: bool) -> str:
 def _families(samples: Sequence[PairRow], files: Mapping[str, DataFile], where: str) -> str:
     """Say that peak files of two families are mixed."""
     found = {files[name].output_type for row in samples for name in row.atac_files if name in files}
-    families = [set(types) for choices in OUTPUT_TYPES.values() for types in choices.values()]
-    if not found & _peak_types() or any(found <= family for family in families):
+    if not found & PEAK_TYPES or any(found <= family for family in FAMILIES):
         return ""
     return f"{where}: the peaks of a set are of one family, as their scores differ; got {', '.join(sorted(found))}"
 
 
-def _peak_types() -> set[str]:
-    return {kind for choices in OUTPUT_TYPES.values() for types in choices.values() for kind in types}
+def _annotations(samples: Sequence[PairRow], files: Mapping[str, DataFile], where: str) -> str:
+    """Say that gene quantifications of one assembly are of two annotations."""
+    first: dict[str, DataFile] = {}
+    for file in (files[name] for row in samples for name in row.rna_files if name in files):
+        known = first.setdefault(file.assembly, file)
+        if known.genome_annotation != file.genome_annotation:
+            return (
+                f"{where}: gene quantifications of one assembly are of one annotation; {known.accession} is of "
+                f"{known.genome_annotation or 'none'} and {file.accession} of {file.genome_annotation or 'none'}"
+            )
+    return ""
+
+
+def _shared(samples: Sequence[PairRow], where: str) -> str:
+    """Say that samples that may be divided share a file."""
+    first: dict[str, PairRow] = {}
+    for row in samples:
+        for name in dict.fromkeys((*row.atac_files, *row.rna_files)):
+            other = first.setdefault(name, row)
+            groups = {each.columns.get("group", "") for each in (row, other)}
+            if other is not row and (len(groups) > 1 or "" in groups):
+                return f"{where}: samples that share a file are of one group; {name} is of {other.sample!r} and {row.sample!r}"
+    return ""

@@ -1,11 +1,13 @@
 """Groups and lineages of ENCODE samples: what must not be divided between training and test.
 
-A group is a donor and a biosample term: the samples of one donor's stomach. Where samples pool donors, those that share
-one with the same term are one group. A lineage is an organ: one name for each sample, by a fixed rule, so that it does
-not change with the samples around it.
+A group is a donor and a biosample term: the samples of one donor's stomach. Samples of a term that share a donor, a
+biosample, its parent or a batch, directly or by way of others, are one group. A lineage is an organ: one name for each
+sample, by a fixed rule, so that it does not change with the samples around it.
 """
 
 from collections.abc import Sequence
+
+from atac2rna.sources.encode.experiment import Experiment
 
 _WITHIN = {
     "colon": "intestine",
@@ -125,15 +127,15 @@ def lineage(organ_slims: Sequence[str], system_slims: Sequence[str], term_name: 
     return min(system_slims, default=term_name)
 
 
-def group_names(members: Sequence[Sequence[tuple[str, str]]]) -> list[str]:
-    """Name the group of each sample.
+def group_names(pairs: Sequence[tuple[Experiment, Experiment]]) -> list[str]:
+    """Name the group of each sample: what a donor, biosample, parent or batch joins within one term is one group.
 
     Args:
-        members: For each sample its (donor, term) pairs; samples that share one, directly or by way of others, are one
-            group. A sample without any is a group of its own.
+        pairs: The two experiments of each sample.
 
     Returns:
-        A name for each sample: the first donor and term of its group by name; `unknown N` for one without.
+        A name for each sample: the first donor of its group by name, and the term; where no donor is known, the first
+        biosample; where that is not known either, the first experiment.
     """
     root: dict[tuple[str, str], tuple[str, str]] = {}
 
@@ -142,8 +144,29 @@ def group_names(members: Sequence[Sequence[tuple[str, str]]]) -> list[str]:
             key = root[key]
         return key
 
+    members = [_kin(pair) for pair in pairs]
     for keys in members:
         roots = {find(key) for key in keys}
         for other in roots:
             root[other] = min(roots)
-    return [" ".join(find(keys[0])) if keys else f"unknown {number}" for number, keys in enumerate(members, 1)]
+    names: dict[tuple[str, str], str] = {}
+    for pair, keys in zip(pairs, members, strict=True):
+        for each in pair:
+            for name in (*each.donors, *each.biosamples, each.accession):
+                place = find(keys[0])
+                names[place] = min(names.get(place, name), name, key=_standing)
+    return [f"{names[find(keys[0])]} {pair[0].term_name}" for pair, keys in zip(pairs, members, strict=True)]
+
+
+def _kin(pair: tuple[Experiment, Experiment]) -> list[tuple[str, str]]:
+    """Give what joins a sample to others: everything that it comes from, with its term, and its own experiments."""
+    return [
+        (name, each.term_id)
+        for each in pair
+        for name in (*each.donors, *each.biosamples, *each.parents, *each.batches, each.accession)
+    ]
+
+
+def _standing(name: str) -> tuple[int, str]:
+    """Order names of a group: donors, then biosamples, then experiments."""
+    return ("ENCDO", "ENCBS", "ENCSR").index(name[:5]), name

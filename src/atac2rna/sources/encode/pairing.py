@@ -10,10 +10,11 @@ import numpy as np
 from atac2rna.sources.encode.experiment import Experiment
 
 PairLevel = Literal["same-biosample", "same-origin", "same-donor", "same-epigenome", "same-term"]
-"""How surely two experiments speak of one sample, strongest first. same-biosample: an accession of a biosample in common.
-same-origin: the same origin batch, or parts of one parent (or one is the other's). same-donor: same donor, term, age and
-life stage. same-epigenome: experiments of one ReferenceEpigenome, same term. same-term: same term and life stage alone, which
-will do for a cell line and is weak for tissue. Series of the kind MatchedSet never pair: they match in all but the donor."""
+"""How surely two experiments of one term speak of one sample, strongest first. same-biosample: an accession of a biosample
+in common. same-origin: the same origin batch, or parts of one parent (or one is the other's). same-donor: the same donor (of
+pooled samples: the same donors), age and life stage. same-epigenome: experiments of one ReferenceEpigenome. same-term: term
+and life stage alone, which will do for a cell line and is weak for tissue. Series of the kind MatchedSet never pair: they
+match in all but the donor."""
 
 LEVELS: tuple[PairLevel, ...] = get_args(PairLevel)
 
@@ -107,16 +108,14 @@ def pair_level(a: Experiment, r: Experiment, *, epigenomes: Mapping[str, frozens
         r: An RNA experiment.
         epigenomes: Numbers of the reference epigenomes of each experiment.
     """
-    if not _alike(a, r):
+    if not _alike(a, r) or (a.term_id, a.classification) != (r.term_id, r.classification):
         return None
     if _share(a.biosamples, r.biosamples):
         return "same-biosample"
-    if (a.term_id, a.classification) != (r.term_id, r.classification):
-        return None
     relatives = _share(a.parents, (*r.parents, *r.biosamples)) or _share(a.biosamples, r.parents)
     if _share(a.batches, r.batches) or relatives:
         return "same-origin"
-    if _share(a.donors, r.donors) and _same(a.ages, r.ages) and _same(a.life_stages, r.life_stages):
+    if a.donors and set(a.donors) == set(r.donors) and _same(a.ages, r.ages) and _same(a.life_stages, r.life_stages):
         return "same-donor"
     if epigenomes.get(a.accession, frozenset()) & epigenomes.get(r.accession, frozenset()):
         return "same-epigenome"
@@ -128,19 +127,16 @@ def pair_level(a: Experiment, r: Experiment, *, epigenomes: Mapping[str, frozens
 def _levels(
     left: Sequence[Experiment], right: Sequence[Experiment], epigenomes: Mapping[str, frozenset[int]]
 ) -> dict[tuple[str, str], PairLevel]:
-    """Tell the level of every two experiments that pair; only those that share a term or a biosample are looked at."""
-    sharing: dict[str, dict[str, Experiment]] = {}
+    """Tell the level of every two experiments that pair; only those that share a term are looked at."""
+    of_term: dict[str, list[Experiment]] = {}
     for r in right:
-        for key in (r.term_id, *r.biosamples):
-            sharing.setdefault(key, {})[r.accession] = r
-    levels: dict[tuple[str, str], PairLevel] = {}
-    for a in left:
-        candidates = {name: r for key in (a.term_id, *a.biosamples) for name, r in sharing.get(key, {}).items()}
-        for name in sorted(candidates):
-            level = pair_level(a, candidates[name], epigenomes=epigenomes)
-            if level is not None:
-                levels[a.accession, name] = level
-    return levels
+        of_term.setdefault(r.term_id, []).append(r)
+    return {
+        (a.accession, r.accession): level
+        for a in left
+        for r in of_term.get(a.term_id, ())
+        if (level := pair_level(a, r, epigenomes=epigenomes)) is not None
+    }
 
 
 def _alike(a: Experiment, r: Experiment) -> bool:

@@ -1,14 +1,16 @@
 """The table of pairs, pairs.tsv: what search found and fetch is to download; people read it, sort it and delete rows."""
 
+import csv
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from atac2rna.errors import InputError, nearest_names
 from atac2rna.files import read_text_bytes, whole_file
-from atac2rna.formats.sheet import read_sheet
+from atac2rna.formats.manifest import require_fit_name
+from atac2rna.formats.sheet import read_sheet, require_column_names, require_width
 from atac2rna.sources.encode.accession import checked_accession
 
 REQUIRED = ("sample", "assembly", "atac_files", "rna_files")
@@ -43,7 +45,8 @@ COLUMNS = (
 """Columns that search writes, in this order."""
 
 _WHAT = "a table of pairs (pairs.tsv, written by atac2rna encode search)"
-_HEADER = re.compile(rb"^# ([a-z0-9_]+): (.*)$")
+_HEADER = re.compile(r"# ([a-z0-9_]+): (.*)")
+_TAKEN = {"atac", "rna"}
 
 
 @dataclass(frozen=True)
@@ -96,6 +99,8 @@ def read_pairs(path: Path) -> PairsTable:
                 f"{path} line {header_line}: a table of pairs has the columns {', '.join(REQUIRED)}; {name!r} is missing, "
                 f"{nearest_names(name, tuple(header))}. Keep the columns that search wrote."
             )
+    require_column_names(path, header_line, header)
+    require_free_columns(header, where=f"{path} line {header_line}")
     rows = tuple(_row(path, line, header, cells) for line, cells in lines[1:])
     if not rows:
         raise InputError(f"{path}: a table of pairs has a row for each sample; got none. Search with wider choices.")
@@ -109,20 +114,24 @@ def read_pairs(path: Path) -> PairsTable:
     return PairsTable(_head(path), rows)
 
 
-def _row(path: Path, line: int, header: Sequence[str], cells: Sequence[str]) -> PairRow:
-    where = f"{path} line {line}"
-    if len(cells) != len(header):
+def require_free_columns(names: Iterable[str], *, where: str) -> None:
+    """Refuse columns that samples.tsv has for itself.
+
+    Raises:
+        InputError: Naming the column.
+    """
+    for name in _TAKEN & set(names):
         raise InputError(
-            f"{where}: every row has as many fields as the header, {len(header)}; got {len(cells)}. Separate fields by one "
-            "tab each, also the empty ones."
+            f"{where}: samples.tsv has a column {name!r} of its own, the files of a sample; rename this one."
         )
+
+
+def _row(path: Path, line: int, header: list[str], cells: list[str]) -> PairRow:
+    where = f"{path} line {line}"
+    require_width(path, line, header, cells)
     row = dict(zip(header, cells, strict=True))
     sample = row["sample"]
-    if not sample or sample[0] == "." or any(c in "/\\" or not c.isprintable() for c in sample):
-        raise InputError(
-            f"{where}: the name of a sample may serve as a file name, without / or \\, control characters, or a dot in "
-            f"front; got {sample!r}. Rename it."
-        )
+    require_fit_name(sample, what="a sample", where=where)
     atac, rna = (_accessions(row[column], f"{where}, column {column}") for column in ("atac_files", "rna_files"))
     if not atac:
         raise InputError(f"{where}: a sample has a peak file; column atac_files is empty. Delete the row, or fill it.")
@@ -138,15 +147,16 @@ def _accessions(cell: str, where: str) -> tuple[str, ...]:
 def _head(path: Path) -> dict[str, object]:
     """Read the `# key: value` lines at the top."""
     head: dict[str, object] = {}
-    for raw in read_text_bytes(path, what=_WHAT).splitlines():
-        line = _HEADER.match(raw)
-        if line is None:
+    lines = read_text_bytes(path, what=_WHAT).decode("utf-8-sig", "replace").splitlines()
+    for cells in csv.reader(lines, delimiter="\t"):  # a spreadsheet quotes and pads these lines
+        found = _HEADER.fullmatch(cells[0].strip()) if cells else None
+        if found is None:
             break
-        text = line[2].decode("utf-8", "replace").strip()
+        text = found[2].strip()
         try:
-            head[line[1].decode()] = json.loads(text) if text[:1] in "[{" else text
-        except ValueError:
-            head[line[1].decode()] = text
+            head[found[1]] = json.loads(text) if text[:1] in ("[", "{") else text
+        except (ValueError, RecursionError):
+            head[found[1]] = text
     return head
 
 

@@ -16,3 +16,9 @@ OUTPUT_TYPES: dict[str, dict[PeakChoice, tuple[str, ...]]] = {
 }
 """Output types of each accessibility assay and choice. The score column of overlap peaks is ten times -log10 p, that of IDR
 peaks -125 log2(IDR), that of DNase peaks a third thing; which is why no set holds two of these."""
+
+FAMILIES = tuple(frozenset(types) for choices in OUTPUT_TYPES.values() for types in choices.values())
+"""Output types whose files may stand in one set."""
+
+PEAK_TYPES = frozenset(kind for family in FAMILIES for kind in family)
+"""Output types of peak files."""

@@ -2,15 +2,16 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from atac2rna import __version__
 from atac2rna.errors import InputError
 from atac2rna.files import whole_file
+from atac2rna.formats.manifest import require_fit_name
 from atac2rna.sources.encode.accession import checked_accession
-from atac2rna.sources.encode.pairs_table import PairRow
+from atac2rna.sources.encode.pairs_table import PairRow, require_free_columns
 
 FORMAT = "atac2rna encode manifest"
 SCHEMA = 1
@@ -105,6 +106,10 @@ def read_receipt(path: Path) -> Receipt:
         _sample(_object(value, f"{path}, sample {number}"), number, files, path)
         for number, value in enumerate(_field(document, "samples", list, path), 1)
     )
+    names = [row.sample for row in samples]
+    repeated = [name for name in dict.fromkeys(names) if names.count(name) > 1]
+    if repeated:
+        raise InputError(f"{path}: sample names are unique; {repeated[0]!r} stands there twice. Rename one.")
     if not samples:
         raise InputError(f"{path}: a set has samples; got none. Give the manifest.json that fetch wrote.")
     return Receipt(
@@ -117,25 +122,12 @@ def read_receipt(path: Path) -> Receipt:
     )
 
 
-def same_set(receipt: Receipt, other: Receipt) -> bool:
-    """Tell whether two receipts speak of the same samples and the same bytes, whenever they were had."""
-
-    def bare(file: PinnedFile) -> PinnedFile:
-        return replace(file, url="", status="")
-
-    def rows(each: Receipt) -> list[PairRow]:
-        return [replace(row, line=0) for row in each.samples]
-
-    files = [{name: bare(file) for name, file in each.files.items()} for each in (receipt, other)]
-    return rows(receipt) == rows(other) and files[0] == files[1]
-
-
 def _parsed(path: Path) -> Any:
     try:
         return json.loads(path.read_bytes())
     except FileNotFoundError:
         raise InputError(f"{path}: no such file; the manifest.json that fetch wrote is expected there.") from None
-    except (ValueError, IsADirectoryError) as fault:
+    except (ValueError, IsADirectoryError, RecursionError) as fault:
         raise InputError(f"{path}: is no JSON document ({fault}); give the manifest.json that fetch wrote.") from None
 
 
@@ -186,11 +178,14 @@ def _sample(value: Mapping[str, Any], number: int, files: Mapping[str, PinnedFil
     where = f"{path}, sample {number}"
     name = _field(value, "sample", str, where)
     columns = _field(value, "columns", dict, where)
-    if not name or name[0] == "." or any(c in "/\\" or not c.isprintable() for c in name):
-        raise InputError(f"{where}: the name of a sample may serve as a file name; got {name!r}. Rename it.")
+    require_fit_name(name, what="a sample", where=where)
+    require_free_columns(columns, where=where)
     for key, text in columns.items():
-        if not isinstance(text, str) or any(c in "\t\n\r" for c in key + text):
-            raise InputError(f"{where}: columns hold text without tabs and line ends; got {key!r}: {str(text)[:40]!r}.")
+        if not key or not isinstance(text, str) or not (key + text).isprintable():
+            raise InputError(
+                f"{where}: columns have a name and hold text without tabs and line ends; got {ascii(key)[:40]}: "
+                f"{ascii(text)[:40]}. Correct it."
+            )
     sides = []
     for side in ("atac", "rna"):
         names = _field(value, side, list, where)

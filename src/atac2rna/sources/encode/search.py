@@ -4,14 +4,15 @@ import gzip
 import json
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 from atac2rna import __version__
 from atac2rna.files import whole_file
 from atac2rna.genome import canonical_assembly
-from atac2rna.sources.encode.accession import linked_accession
+from atac2rna.sources.encode.accession import is_accession
 from atac2rna.sources.encode.criteria import (
     Criteria,
     admitted,
@@ -24,10 +25,12 @@ from atac2rna.sources.encode.criteria import (
 from atac2rna.sources.encode.data_file import DataFile, read_file
 from atac2rna.sources.encode.experiment import Experiment, read_experiment
 from atac2rna.sources.encode.file_choice import Choice, choose_peaks, choose_quantifications
+from atac2rna.sources.encode.hit import Hit
 from atac2rna.sources.encode.lineage import group_names, lineage
 from atac2rna.sources.encode.pairing import LEVELS, Pair, PairLevel, Unpaired, pair_experiments
 from atac2rna.sources.encode.pairs_table import write_pairs
 from atac2rna.sources.encode.portal import Answer, Portal
+from atac2rna.sources.encode.readings import Odd, read_hits
 
 TERMS_OF_USE = "https://www.encodeproject.org/help/citing-encode/"
 """How the portal wants its data to be used and cited."""
@@ -48,6 +51,7 @@ class Found:
         pairs: Pairs, in the order of the accessibility experiments.
         chosen: Files chosen of each paired experiment, by its accession.
         unpaired: The others, with the reason.
+        odd: Objects that are not what the portal's schema says; they were passed over.
         told: What each choice left.
     """
 
@@ -59,6 +63,7 @@ class Found:
     pairs: tuple[Pair, ...]
     chosen: Mapping[str, Choice]
     unpaired: tuple[Unpaired, ...]
+    odd: tuple[Odd, ...]
     told: tuple[str, ...]
 
     def counts(self) -> list[tuple[str, ...]]:
@@ -78,13 +83,8 @@ class Found:
         return len({_lineage(pair) for pair in self.pairs})
 
     def group_of_pairs(self) -> list[str]:
-        """Name the group of each pair: what the donors of either experiment and its term join."""
-        return group_names(
-            [
-                list(dict.fromkeys((donor, each.term_name) for each in pair[:2] for donor in each.donors))
-                for pair in self.pairs
-            ]
-        )
+        """Name the group of each pair; see `group_names`."""
+        return group_names([(pair.accessibility, pair.rna) for pair in self.pairs])
 
     def levels(self) -> list[tuple[str, int]]:
         """Count pairs by level, strongest first."""
@@ -126,13 +126,19 @@ def search(
         ask(f"{criteria.accessibility} experiments", experiment_query(criteria, [criteria.accessibility])),
         ask(f"{' or '.join(criteria.rna)} experiments", experiment_query(criteria, criteria.rna)),
     ]
-    everything = {each.accession: each for answer in asked for each in map(read_experiment, answer.hits())}
-    peaks = _by_experiment(ask("peak files", peak_query(criteria)), portal)
-    tables = _by_experiment(ask("gene quantifications", quantification_query(criteria)), portal)
-    epigenomes = _epigenomes(ask("reference epigenomes", epigenome_query()))
+    asked.append(ask("peak files", peak_query(criteria)))
+    asked.append(ask("gene quantifications", quantification_query(criteria)))
+    asked.append(ask("reference epigenomes", epigenome_query()))
+    reader = partial(read_file, portal=portal.address)
+    sides = [read_hits(answer.hits(), read_experiment) for answer in asked[:2]]
+    files = [read_hits(answer.hits(), reader) for answer in asked[2:4]]
+    epigenomes, odd_series = read_hits(asked[4].hits(), _epigenome)
+    odd = [*(each for _, some in (*sides, *files) for each in some), *odd_series]
+    everything = {each.accession: each for side, _ in sides for each in side}
     experiments, told = admitted(list(everything.values()), criteria)
 
-    chosen = {each.accession: _chosen(each, criteria, peaks, tables) for each in experiments}
+    of = _by_experiment(file for some, _ in files for file in some)
+    chosen = {each.accession: _chosen(each, criteria, of.get(each.accession, ())) for each in experiments}
     pairs, unpaired = _paired(experiments, chosen, criteria, epigenomes, least)
     return Found(
         criteria=criteria,
@@ -143,6 +149,7 @@ def search(
         pairs=pairs,
         chosen=chosen,
         unpaired=unpaired,
+        odd=tuple(odd),
         told=tuple(told),
     )
 
@@ -172,17 +179,12 @@ def _paired(
     return pairing.pairs, tuple(unpaired)
 
 
-def _chosen(
-    each: Experiment,
-    criteria: Criteria,
-    peaks: Mapping[str, Sequence[DataFile]],
-    tables: Mapping[str, Sequence[DataFile]],
-) -> Choice:
-    """Choose the files of an experiment."""
+def _chosen(each: Experiment, criteria: Criteria, files: Sequence[DataFile]) -> Choice:
+    """Choose among the files of an experiment."""
     if each.assay == criteria.accessibility:
-        own = peaks.get(each.accession, ())
-        return choose_peaks(own, criteria.output_types, default_expected=criteria.peaks != "idr")
-    return choose_quantifications(tables.get(each.accession, ()), each.replicates)
+        expected = criteria.peaks != "idr"
+        return choose_peaks(files, criteria.output_types, default_expected=expected, statuses=criteria.statuses)
+    return choose_quantifications(files, each.replicates, statuses=criteria.statuses)
 
 
 def write_found(found: Found, path: Path) -> tuple[Path, Path]:
@@ -207,6 +209,7 @@ def write_found(found: Found, path: Path) -> tuple[Path, Path]:
         (each.accession, each.assay, each.classification, each.term_name, each.term_id, reason, each.summary)
         for each, reason in found.unpaired
     ]
+    rows.extend((name, "", "", "", "", f"passed over: {reason}", "") for name, reason in found.odd)
     with whole_file(unpaired) as temporary:
         lines = ("\t".join(" ".join(cell.split()) for cell in row) for row in (header, *rows))
         temporary.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
@@ -269,21 +272,17 @@ def _lineage(pair: Pair) -> str:
     return lineage(a.organ_slims, a.system_slims, a.term_name)
 
 
-def _by_experiment(answer: Answer, portal: Portal) -> dict[str, tuple[DataFile, ...]]:
-    """Read files, by the experiment that they belong to."""
-    found: dict[str, tuple[DataFile, ...]] = {}
-    for hit in answer.hits():
-        file = read_file(hit, portal=portal.address)
-        found[file.experiment] = (*found.get(file.experiment, ()), file)
-    return found
+def _by_experiment(files: Iterable[DataFile]) -> dict[str, tuple[DataFile, ...]]:
+    """Sort files by the experiment that they belong to, each once."""
+    found: dict[str, dict[str, DataFile]] = {}
+    for file in files:
+        found.setdefault(file.experiment, {})[file.accession] = file
+    return {name: tuple(some.values()) for name, some in found.items()}
 
 
-def _epigenomes(answer: Answer) -> list[frozenset[str]]:
-    """Read the experiments of each reference epigenome; a series of another kind, should one come, is no evidence."""
-    found = []
-    for hit in answer.hits():
-        if hit.values("@type")[:1] == ("ReferenceEpigenome",):
-            links = hit.texts("related_datasets")
-            where = f"{hit.source}: {hit.name}, field related_datasets"
-            found.append(frozenset(linked_accession(link, "experiment", where=where) for link in links))
-    return found
+def _epigenome(hit: Hit) -> frozenset[str]:
+    """Read the experiments of a reference epigenome; a series of another kind, should one come, is no evidence."""
+    if hit.texts("@type")[:1] != ("ReferenceEpigenome",):
+        return frozenset()
+    names = (link.strip("/").rpartition("/")[2] for link in hit.texts("related_datasets"))
+    return frozenset(name for name in names if is_accession(name, "experiment"))
