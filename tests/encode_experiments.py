@@ -11,6 +11,7 @@ def experiment(number: int, *, assay: str = "ATAC-seq", **other: Any) -> Experim
     """Give an adult stomach of donor ENCDO100AAA, unperturbed; biosample and accession by number."""
     fields: dict[str, Any] = {
         "accession": f"ENCSR{number:03d}AAA",
+        "status": "released",
         "assay": assay,
         "term_id": STOMACH[0],
         "term_name": STOMACH[1],

@@ -12,7 +12,9 @@ from atac2rna.building import BuildSettings, build_atlas
 from atac2rna.cache import cache_folder
 from atac2rna.checking import Target, check_atlas, check_built, check_samples, check_target, count_steps
 from atac2rna.errors import InputError
+from atac2rna.formats.annotation import read_annotation, write_gene_table
 from atac2rna.formats.manifest import read_manifest
+from atac2rna.genome import GeneTable
 from atac2rna.quality.finding import Finding
 from atac2rna.simulate import Simulation
 
@@ -103,6 +105,19 @@ def test_cached_gene_tables_serve(small: Simulation) -> None:
     path.write_bytes(small.annotations["sim1"].read_bytes())
     cached = check(target(small.samples))
     assert cached == check(target(small.samples, small=small))
+
+
+def test_cached_genes_of_another_organism_play_no_part(small: Simulation, tmp_path: Path) -> None:
+    """A mouse table in the cache made build and check of a human atlas end in a KeyError."""
+    before = check(target(small.samples, small=small))
+    genes = read_annotation(small.annotations["sim1"], assembly="mm10")
+    mouse = genes.frame.with_columns(gene_id=pl.lit("ENSMUSG") + pl.col("gene_id").str.slice(4))
+    path = cache_folder() / "annotation" / "mm10" / "GENCODE-M21.tsv.gz"
+    path.parent.mkdir(parents=True)
+    write_gene_table(GeneTable("mm10", mouse), path)
+    assert check(target(small.samples, small=small)) == before
+    atlas = build_atlas(read_manifest(small.samples), tmp_path / "atlas.zarr", annotations=small.annotations)
+    assert [finding.code for finding in check_built(atlas)] == [finding.code for finding in before]
 
 
 def test_matrices_with_and_without_their_genes(tmp_path: Path) -> None:

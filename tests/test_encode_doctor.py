@@ -79,12 +79,23 @@ def test_an_organ_that_the_rule_does_not_know(portal: Portal, world: Made) -> No
     assert (check.verdict, check.seen) == ("fails", "unknown, each a lineage of its own name: antenna")
 
 
-def test_several_defaults(portal: Portal) -> None:
-    checks = None
-    with running_portal(made().catalogue) as odd:
-        checks = examined(odd)
-    assert checks[DEFAULT].verdict == "fails"
-    assert "1 of them several" in checks[DEFAULT].seen
+@pytest.mark.parametrize(("odd", "verdict"), [(1, "holds"), (4, "fails")])
+def test_several_defaults(portal: Portal, world: Made, odd: int, verdict: str) -> None:
+    """A search gets over one, and tells it; many are a portal that has changed."""
+    defaults = [item for item in world.catalogue.items() if item.get("output_type") == "pseudoreplicated peaks"]
+    for item in [item for item in defaults if item.get("assembly") == "GRCh38" and item.get("preferred_default")][:odd]:
+        twin = item | {"accession": f"{item['accession'][:-3]}ZZZ"}
+        for key in ("@id", "title", "href", "cloud_metadata", "s3_uri", "azure_uri"):
+            twin.pop(key, None)
+        world.catalogue.add_file(twin, world.catalogue.data(item["accession"]))
+    check = examined(portal)[DEFAULT]
+    assert (check.verdict, f"{odd} of them several" in check.seen) == (verdict, True)
+
+
+def test_a_portal_that_cannot_be_reached_is_no_failed_assumption(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("atac2rna.sources.connection.Patience", lambda: HASTE)
+    ended = cli("encode", "doctor", "--portal", "http://127.0.0.1:9")
+    assert (ended.code, ended.out) == (2, "")
 
 
 def test_the_command(portal: Portal, cli: Cli) -> None:

@@ -205,6 +205,27 @@ def bare(order: Order) -> Order:
     return replace(order, samples=rows)
 
 
+def test_human_and_mouse_are_not_mixed(portal: Portal, pairs: Path, tmp_path: Path) -> None:
+    order = read_order(pairs=pairs, manifest=None)
+    first = order.samples[0]
+    mixed = [replace(first, columns=first.columns | {"assembly": "mm10"}), *order.samples[1:]]
+    with pytest.raises(InputError, match="the files of a sample are of its assembly, mm10"):
+        fetched(portal, replace(order, samples=mixed), tmp_path / "set")
+    for name in (*first.atac_files, *first.rna_files):
+        portal.catalogue.change(name, assembly="mm10")
+    with pytest.raises(InputError, match="the samples of a set are of one organism; got human and mouse"):
+        fetched(portal, replace(order, samples=mixed), tmp_path / "set")
+
+
+def test_files_of_an_earlier_set_are_told(portal: Portal, pairs: Path, tmp_path: Path) -> None:
+    order = read_order(pairs=pairs, manifest=None)
+    fetched(portal, order, tmp_path)
+    outcome = fetched(portal, replace(order, samples=order.samples[1:]), tmp_path)
+    assert re.fullmatch(
+        rf"\d files in .* are of no sample of this set, the first atac/{atac_of(order)[1]}.*", outcome.told[0]
+    )
+
+
 def test_annotations_are_not_mixed_where_the_table_names_none(portal: Portal, pairs: Path, tmp_path: Path) -> None:
     order = bare(read_order(pairs=pairs, manifest=None))
     portal.catalogue.change(order.samples[0].rna_files[0], genome_annotation="V24")

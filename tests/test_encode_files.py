@@ -191,6 +191,7 @@ def experiment_hit(**other: Any) -> Hit:
     }
     value = {
         "accession": "ENCSR001AAA",
+        "status": "released",
         "assay_title": "ATAC-seq",
         "biosample_ontology": {"term_id": "UBERON:1", "term_name": "stomach", "classification": "tissue"},
         "replicates": [

@@ -168,6 +168,60 @@ def test_filters(world: Made, portal: Portal) -> None:
     assert all("male" in each.sexes for each in found(portal, sexes=("male",)).experiments)
 
 
+def test_spellings_that_are_known(portal: Portal) -> None:
+    for annotation in ("v29", "29", "GENCODE:V29"):
+        assert pairs(found(portal, genome_annotation=annotation)) == pairs(found(portal))
+    assert pairs(found(portal, terms=(" k562 ",))) == pairs(found(portal, terms=("K562",)))
+
+
+def test_a_lab_is_that_of_the_accessibility_experiment(portal: Portal) -> None:
+    result = found(portal, labs=("Michael Snyder, Stanford",))
+    assert result.pairs
+    assert {pair.accessibility.lab for pair in result.pairs} == {"Michael Snyder, Stanford"}
+    assert {pair.rna.lab for pair in result.pairs} != {"Michael Snyder, Stanford"}
+
+
+def test_an_archived_experiment_takes_no_partner_from_a_released_one(world: Made, portal: Portal) -> None:
+    released = pairs(found(portal, terms=("K562",)))
+    with_archived = pairs(found(portal, terms=("K562",), archived=True))
+    assert with_archived.keys() >= released.keys()
+    assert world.cases["archived experiment"].atac[0] not in with_archived
+
+
+def test_perturbed_samples_are_marked(world: Made, portal: Portal, tmp_path: Path) -> None:
+    write_found(found(portal, perturbed=True), tmp_path / "pairs.tsv")
+    marks = {
+        row.columns["atac_experiment"]: row.columns["perturbation"] for row in read_pairs(tmp_path / "pairs.tsv").rows
+    }
+    treated = world.cases["treated"].atac[0]
+    assert "dexamethasone" in marks.pop(treated)
+    assert set(marks.values()) == {""}
+
+
+def test_what_is_said_of_the_donor_holds_for_both_sides(world: Made, portal: Portal, tmp_path: Path) -> None:
+    """`donor` can be held out by: whoever shares one, directly or by way of others, has the same value."""
+    result = found(portal)
+    write_found(result, tmp_path / "pairs.tsv")
+    rows = read_pairs(tmp_path / "pairs.tsv").rows
+    of: dict[str, set[str]] = {}
+    for row, pair in zip(rows, result.pairs, strict=True):
+        both = {*pair.accessibility.donors, *pair.rna.donors}
+        assert set(row.columns["donors"].split("; ")) == both
+        assert set(row.columns["sex"].split("; ")) - {""} == {*pair.accessibility.sexes, *pair.rna.sexes}
+        for donor in both:
+            of.setdefault(donor, set()).add(row.columns["donor"])
+    assert all(len(values) == 1 for values in of.values())
+
+
+def test_the_reason_does_not_deny_an_experiment_that_has_no_file(world: Made, portal: Portal) -> None:
+    result = found(portal, genome_annotation="V24")
+    case = world.cases["same biosample"]
+    reasons = {each.experiment.accession: each.reason for each in result.unpaired}
+    assert reasons[case.atac[0]].startswith(
+        f"no file of {case.rna[0]} will do, the total RNA-seq or polyA plus RNA-seq of"
+    )
+
+
 def test_audits_perturbed_and_archived(world: Made, portal: Portal) -> None:
     def there(name: str, **criteria: object) -> bool:
         return world.cases[name].atac[0] in {each.accession for each in found(portal, **criteria).experiments}
@@ -203,7 +257,9 @@ def test_dnase_in_place_of_atac(world: Made, portal: Portal) -> None:
             {"organs": ("livr",)},
             "--organ names what the portal's experiments have; none of .* has 'livr'.*did you mean 'liver'",
         ),
-        ({"terms": ("k562",)}, "--term .* 'k562'.*did you mean 'K562'"),
+        ({"terms": ("K5622",)}, "--term .* 'K5622'; did you mean 'K562'"),
+        ({"terms": ("liver",)}, "--term .* has 'liver'; known: right lobe of liver"),
+        ({"genome_annotation": "V99"}, "the portal has none of V99 in GRCh38 for total RNA-seq or polyA plus RNA-seq"),
         ({"organism": "rat"}, "an organism is one of 'human', 'mouse'; got --organism 'rat'"),
         ({"assembly": "mm10"}, "an assembly of human is one of 'GRCh38', 'hg19'; got --assembly 'mm10'"),
         ({"rna": ("RNA-seq",)}, "an RNA assay is one of"),
@@ -400,6 +456,9 @@ def test_the_command(portal: Portal, tmp_path: Path, cli: Cli) -> None:
     assert "pairs.tsv: " in ended.out
     assert "tissue" in ended.out
     assert "polyA plus RNA-seq was not looked at" in ended.err
-    again = cli("encode", "search", "--portal", portal.url, "-o", tmp_path / "pairs.tsv", "--organ", "livr")
+    again = cli("encode", "search", "--portal", portal.url, "-o", tmp_path / "pairs.tsv")
+    assert (again.code, "pass --overwrite to replace it" in again.err) == (2, True)
+    words = ("-o", tmp_path / "pairs.tsv", "--organ", "livr", "--overwrite")
+    again = cli("encode", "search", "--portal", portal.url, *words)
     assert (again.code, "did you mean 'liver'" in again.err) == (2, True)
     assert len(read_pairs(tmp_path / "pairs.tsv").rows) > 3  # what was there is as it was

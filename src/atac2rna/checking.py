@@ -60,8 +60,7 @@ def check_atlas(atlas: Atlas, *, annotations: Mapping[str, Path] | None = None, 
     Returns:
         Findings, errors first.
     """
-    given = {**_further_tables(annotations or {}, known=atlas.tables), **atlas.tables}
-    tables = {**_shipped_tables(atlas.axis, known=given), **given}
+    tables = _all_tables(atlas.axis, annotations or {}, known=atlas.tables)
     tpm = atlas.raw_tpm([record.name for record in atlas.samples])
     return find_problems(_check_input(atlas.samples, _AtlasPeaks(atlas), tpm, tables, atlas.axis), seed=seed)
 
@@ -124,33 +123,35 @@ def _of_the_choice(reference: GeneReference, named: Mapping[str, str]) -> list[F
 def _check_read(samples: Sequence[SampleData], reference: GeneReference, *, seed: int) -> list[Finding]:
     axis = tuple(dict.fromkeys(gene for table in reference.tables.values() for gene in table.gene_ids))
     tpm = np.stack([tpm_on_axis(sample.tpm, axis) for sample in samples])
-    given = {**_further_tables({}, known=reference.tables), **reference.tables}
-    tables = {**_shipped_tables(axis, known=given), **given}
+    tables = _all_tables(axis, {}, known=reference.tables)
     records, peaks = [sample.record for sample in samples], [sample.peaks for sample in samples]
     return find_problems(_check_input(records, peaks, tpm, tables, axis), seed=seed)
 
 
-def _further_tables(annotations: Mapping[str, Path], *, known: Mapping[str, GeneTable]) -> dict[str, GeneTable]:
-    """Read the annotations given, and those of common assemblies that the cache holds, leaving out what is known."""
-    kept = {name: list(cached_releases(name).values()) for name in COMMON_ASSEMBLIES}
-    cached = {name: paths[-1] for name, paths in kept.items() if paths}
-    files = {name: path for name, path in {**cached, **annotations}.items() if name not in known}
-    return {name: read_annotation(path, assembly=name) for name, path in files.items()}
+def _all_tables(
+    axis: Sequence[str], annotations: Mapping[str, Path], *, known: Mapping[str, GeneTable]
+) -> dict[str, GeneTable]:
+    """Add tables of further assemblies to those of the samples, so that a wrong assembly is told by the right one.
 
-
-def _shipped_tables(axis: tuple[str, ...], *, known: Mapping[str, GeneTable]) -> dict[str, GeneTable]:
-    """Give the genes of the shipped model in assemblies without a table, so that a wrong assembly is told by the right one.
-
-    Only where at least half of them are genes of the samples, by id, and these alone.
+    The annotations given, else what the cache holds of common assemblies, else the genes of the shipped model. Only where at
+    least half of the genes are those of the samples, by id (mouse says nothing of human), and these alone.
     """
+    kept = {name: list(cached_releases(name).values()) for name in COMMON_ASSEMBLIES}
+    files = {**{name: paths[-1] for name, paths in kept.items() if paths}, **annotations}
+    further = {name: read_annotation(path, assembly=name) for name, path in files.items() if name not in known}
+    shipped = {name: shipped_gene_table(name) for name in ASSEMBLIES if name not in known and name not in further}
     there = set(axis)
-    tables = {}
-    for name in ASSEMBLIES:
-        table = None if name in known else shipped_gene_table(name)
+    found = dict(known)
+    for name, table in {**further, **shipped}.items():
         shared = [] if table is None else [gene for gene in table.gene_ids if gene in there]
-        if table is not None and len(shared) >= len(table) / 2:
-            tables[name] = table.select(shared)
-    return tables
+        # The shipped genes stand for the genome: a few of them, in an atlas of a region, could mislead.
+        if (
+            table is not None
+            and shared
+            and 2 * len(shared) >= (len(table) if name in shipped else min(len(table), len(there)))
+        ):
+            found[name] = table.select(shared)
+    return found
 
 
 def _check_input(

@@ -24,6 +24,7 @@ def doctor(portal: PortalAddress = None, quiet: Quiet = False, verbose: Verbose 
     console = Console(quiet=quiet, verbose=verbose)
     failed = 0
     with Connection(portal=portal or PORTAL) as connection:
+        connection.get_json(f"{connection.portal}/search/?type=Experiment&limit=1&format=json")  # or there is no portal
         for check in examine(Portal(connection), progress=console.note):
             console.say(f"{check.verdict:8}  {check.assumption}: {check.seen}")
             failed += check.verdict == "fails"

@@ -50,20 +50,18 @@ def fetch(
     from atac2rna.cache import cache_folder
     from atac2rna.cli.console import Console
     from atac2rna.cli.transfers import shown_transfers
-    from atac2rna.errors import InputError
     from atac2rna.sources.connection import PORTAL, Connection
     from atac2rna.sources.encode.fetching import fetch_set, read_order
     from atac2rna.sources.encode.portal import Portal
 
-    if (pairs is None) == (manifest is None):
-        raise InputError(
-            "a set is a table of pairs or a --manifest; got both or none. Name one: encode fetch pairs.tsv -o DIR."
-        )
     console = Console(quiet=quiet, verbose=verbose)
     order = read_order(pairs=pairs, manifest=manifest)
+    address = (portal or PORTAL).rstrip("/")
+    if order.search.get("portal", address) != address:
+        console.note(f"{order.source} is of the portal {order.search['portal']}; asking {address} (see --portal)")
     with (
         _told_what_stays(console),
-        Connection(portal=portal or PORTAL) as connection,
+        Connection(portal=address) as connection,
         shown_transfers(console, "fetch", files=order.n_files, size=None) as watch,
     ):
         fetched = fetch_set(

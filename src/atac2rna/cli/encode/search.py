@@ -65,7 +65,7 @@ class AuditOption(Enum):
     warning = "warning"
 
 
-Organism = Annotated[OrganismOption, typer.Option("--organism", help="Organism.")]
+Organism = Annotated[OrganismOption, typer.Option("--organism", case_sensitive=False, help="Organism.")]
 Assembly = Annotated[
     str, typer.Option("--assembly", help="Assembly (default: GRCh38 of human, mm10 of mouse); UCSC names will do.")
 ]
@@ -76,21 +76,34 @@ GenomeAnnotation = Annotated[
     ),
 ]
 AtacAssay = Annotated[
-    AtacOption, typer.Option("--atac-assay", help="One for the whole set, as the scores of their peaks differ.")
+    AtacOption,
+    typer.Option(
+        "--atac-assay", case_sensitive=False, help="One for the whole set, as the scores of their peaks differ."
+    ),
 ]
 RnaAssay = Annotated[
     list[RnaOption],
-    typer.Option("--rna-assay", help="Kind of RNA-seq; repeat for both, the preferred first."),
+    typer.Option("--rna-assay", case_sensitive=False, help="Kind of RNA-seq; repeat for both, the preferred first."),
 ]
 Peaks = Annotated[
     PeakOption,
-    typer.Option("--peaks", help="Peak files: the overlap peaks that the portal prefers, IDR, or replicated only."),
+    typer.Option(
+        "--peaks",
+        case_sensitive=False,
+        help="Peak files: the overlap peaks that the portal prefers, IDR, or replicated only.",
+    ),
 ]
 Level = Annotated[
-    LevelOption, typer.Option("--pair-level", help="The weakest evidence that two experiments speak of one sample.")
+    LevelOption,
+    typer.Option(
+        "--pair-level", case_sensitive=False, help="The weakest evidence that two experiments speak of one sample."
+    ),
 ]
 Audit = Annotated[
-    AuditOption, typer.Option("--audit", help="Leave out experiments that the portal's audits flag so, or worse.")
+    AuditOption,
+    typer.Option(
+        "--audit", case_sensitive=False, help="Leave out experiments that the portal's audits flag so, or worse."
+    ),
 ]
 Perturbed = Annotated[
     bool, typer.Option("--perturbed", help="Perturbed experiments, too; they pair only with equal treatment.")
@@ -106,7 +119,10 @@ Organs = Annotated[list[str], typer.Option("--organ", help="Organ, as 'liver' or
 Terms = Annotated[list[str], typer.Option("--term", help="Biosample term, as K562 or UBERON:0000945. Repeatable.")]
 Stages = Annotated[list[str], typer.Option("--life-stage", help="Life stage, as adult or embryonic. Repeatable.")]
 Sexes = Annotated[list[str], typer.Option("--sex", help="Sex of the donor: female, male, mixed. Repeatable.")]
-Labs = Annotated[list[str], typer.Option("--lab", help="Lab, as 'Michael Snyder, Stanford'. Repeatable.")]
+Labs = Annotated[
+    list[str],
+    typer.Option("--lab", help="Lab of the accessibility experiment, as 'Michael Snyder, Stanford'. Repeatable."),
+]
 Tags = Annotated[list[str], typer.Option("--tag", help="Internal tag of the portal, as ENTEx. Repeatable.")]
 
 
@@ -130,16 +146,22 @@ def search(
     audit: Audit = AuditOption.error,
     archived: Annotated[bool, typer.Option("--archived", help="Archived experiments and files, too.")] = False,
     portal: PortalAddress = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the table.")] = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
     """Parse, search, print what came back."""
     from atac2rna.cli.console import Console
+    from atac2rna.errors import InputError
     from atac2rna.sources.connection import PORTAL, Connection
     from atac2rna.sources.encode.criteria import Criteria
     from atac2rna.sources.encode.portal import Portal
     from atac2rna.sources.encode.search import search, write_found
 
+    if output.exists() and not overwrite:
+        raise InputError(
+            f"{output}: exists, and may hold your choice of rows; pass --overwrite to replace it, or another -o."
+        )
     console = Console(quiet=quiet, verbose=verbose)
     criteria = Criteria(
         organism=organism.value,
@@ -165,6 +187,7 @@ def search(
 
 
 def _say(console: "Console", found: "Found", output: Path, beside: tuple[Path, Path]) -> None:
+    from atac2rna.sources.connection import PORTAL
     from atac2rna.sources.encode.criteria import RNA_ASSAYS
 
     for assay in RNA_ASSAYS:
@@ -179,4 +202,8 @@ def _say(console: "Console", found: "Found", output: Path, beside: tuple[Path, P
     console.say(f"{output}: {len(found.pairs)} pairs in {found.lineages} lineages and {groups} groups")
     console.say(f"{beside[0]}: {len(found.unpaired)} experiments in no pair, with the reason")
     console.say(f"{beside[1]}: what the portal answered")
-    console.say(f"fetch them with: atac2rna encode fetch {shlex.quote(str(output))} -o encode")
+    if found.pairs:
+        there = f" --portal {shlex.quote(found.portal)}" if found.portal != PORTAL else ""
+        console.say(f"fetch them with: atac2rna encode fetch {shlex.quote(str(output))} -o encode{there}")
+    else:
+        console.say(f"nothing to fetch: {beside[0]} tells why; choose more widely")

@@ -49,7 +49,7 @@ class Criteria:
         terms: Names or ids of ontology terms.
         life_stages: Of the donor.
         sexes: Of the donor.
-        labs: Of either experiment.
+        labs: Of the accessibility experiment.
         tags: Internal tags of either experiment.
         perturbed: Whether perturbed experiments are looked at, too.
         audit: Experiments with an audit of this level or a worse one are left out; empty: none are.
@@ -100,8 +100,15 @@ def resolved(criteria: Criteria) -> Criteria:
     _one_of(criteria.peaks, OUTPUT_TYPES[criteria.accessibility], f"a family of {criteria.accessibility}", "--peaks")
     if criteria.audit:
         _one_of(criteria.audit, AUDIT_LEVELS, "a level of audits", "--audit")
-    annotation = criteria.genome_annotation or organism.annotations[assembly]
+    annotation = _release(criteria.genome_annotation, criteria.organism) or organism.annotations[assembly]
     return replace(criteria, assembly=assembly, genome_annotation=annotation)
+
+
+def _release(text: str, organism: str) -> str:
+    """Spell an annotation as the portal does: V29 for `v29`, `29` and `GENCODE:V29`."""
+    name = text.strip().upper().removeprefix("GENCODE:")
+    letter = "M" if organism == "mouse" else "V"
+    return f"{letter}{name}" if name.isdecimal() else name
 
 
 def _one_of(value: str, known: Iterable[str], what: str, option: str) -> str:
@@ -199,15 +206,23 @@ def admitted(experiments: Sequence[Experiment], criteria: Criteria) -> tuple[lis
     left = list(experiments)
     for choice in _filters(criteria):
         known = sorted({value for each in experiments for value in choice.of(each)})
-        unknown = [value for value in choice.chosen if value not in known]
+        spelled = {value.casefold(): value for value in known}
+        chosen = [spelled.get(value.strip().casefold(), value) for value in choice.chosen]
+        unknown = [value for value in chosen if value not in known]
         if unknown and experiments:
+            alike = [value for value in known if unknown[0].casefold() in value.casefold()]
             raise InputError(
-                f"{choice.option} names what the portal's experiments have; none of {len(experiments)} has {unknown[0]!r}. "
-                f"Choose another: {nearest_names(unknown[0], known)}."
+                f"{choice.option} names what the portal's experiments have; none of {len(experiments)} has {unknown[0]!r}; "
+                f"{nearest_names(unknown[0], alike or known)}"
             )
-        if choice.chosen:
-            kept = [each for each in left if set(choice.of(each)) & set(choice.chosen)]
-            told.append(f"{choice.option} {' or '.join(choice.chosen)}: {len(kept)} of {len(left)} experiments")
+        if chosen:
+            free = choice.option == "--lab"  # that of the RNA is often another one
+            kept = [
+                each
+                for each in left
+                if set(choice.of(each)) & set(chosen) or (free and each.assay != criteria.accessibility)
+            ]
+            told.append(f"{choice.option} {' or '.join(chosen)}: {len(kept)} of {len(left)} experiments")
             left = kept
     if criteria.audit:
         levels = AUDIT_LEVELS[: AUDIT_LEVELS.index(criteria.audit) + 1]

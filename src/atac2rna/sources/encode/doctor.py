@@ -25,6 +25,7 @@ Verdict = Literal["holds", "fails", "not seen"]
 """not seen: nothing that came back could tell."""
 
 _HEAD = 1 << 16
+_FEW = 0.05  # share of odd cases that a search gets over, telling each
 
 
 class Check(NamedTuple):
@@ -171,7 +172,7 @@ def _defaults(answer: Answer) -> Examined:
             kinds[hit.text("output_type")] += 1
     several = sum(count > 1 for count in flagged.values())
     told = f"{len(flagged)} of {len(every)} have one, {several} of them several; {dict(sorted(kinds.items()))}"
-    return _held(bool(flagged) and several == 0, told)
+    return _held(bool(flagged) and several <= _FEW * len(flagged), told)
 
 
 def _one_table(answer: Answer, portal: Portal) -> Examined:
@@ -181,9 +182,8 @@ def _one_table(answer: Answer, portal: Portal) -> Examined:
             of[file.experiment, file.replicates] += 1
     several = sum(count > 1 for count in of.values())
     pooled = sum(len(replicates) != 1 for _, replicates in of)
-    return _held(
-        bool(of) and not several and not pooled, f"{len(of)} replicates, {several} with several, {pooled} pooled"
-    )
+    few = several + pooled <= _FEW * len(of)
+    return _held(bool(of) and few, f"{len(of)} replicates, {several} with several, {pooled} pooled")
 
 
 def _series(answer: Answer, found: Found) -> Examined:

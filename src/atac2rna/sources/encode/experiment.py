@@ -48,6 +48,7 @@ class Experiment:
 
     Attributes:
         accession: `ENCSR...`.
+        status: `released`, or `archived`.
         assay: The portal's assay title (`ATAC-seq`, `total RNA-seq`).
         term_id: Ontology term of the biosample (`UBERON:0000945`).
         term_name: Its name (`stomach`).
@@ -74,6 +75,7 @@ class Experiment:
     """
 
     accession: str
+    status: str
     assay: str
     term_id: str
     term_name: str
@@ -115,6 +117,7 @@ def read_experiment(hit: Hit) -> Experiment:
 
     return Experiment(
         accession=checked_accession(hit.text("accession"), "experiment", where=where),
+        status=hit.text("status"),
         assay=hit.text("assay_title"),
         term_id=hit.text("biosample_ontology.term_id"),
         term_name=hit.text("biosample_ontology.term_name"),

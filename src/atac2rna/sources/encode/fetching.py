@@ -48,15 +48,17 @@ def read_order(*, pairs: Path | None, manifest: Path | None) -> Order:
     """Read what is to be fetched from a table of pairs or from a manifest, whichever is given.
 
     Raises:
-        InputError: If it is none.
+        InputError: If it is none, or not one of the two is given.
     """
-    if manifest is not None:
+    if manifest is not None and pairs is None:
         receipt = read_receipt(manifest)
         return Order(receipt.samples, receipt.search, str(manifest), receipt.files)
-    if pairs is None:
-        raise ValueError("a table of pairs or a manifest is read; got neither")
-    table = read_pairs(pairs)
-    return Order(table.rows, table.head, str(pairs))
+    if pairs is not None and manifest is None:
+        table = read_pairs(pairs)
+        return Order(table.rows, table.head, str(pairs))
+    raise InputError(
+        "a set is a table of pairs or a --manifest; got both or none. Name one: encode fetch pairs.tsv -o DIR."
+    )
 
 
 class Fetched(NamedTuple):
@@ -134,6 +136,7 @@ def fetch_set(
     write_receipt(receipt, folder / MANIFEST)
     with whole_file(samples) as temporary:
         temporary.write_text(samples_table(receipt), encoding="utf-8")
+    told.extend(_left_over(folder, receipt))
     named = dict.fromkeys(row.columns.get("genome_annotation", "") for row in order.samples)
     return Fetched(receipt, samples, told, ways, [name for name in named if name])
 
@@ -147,6 +150,16 @@ def samples_table(receipt: Receipt) -> str:
         cells = [row.columns.get(name, "") for name in ("assembly", *columns)]
         lines.append("\t".join([row.sample, atac, rna, *cells]))
     return "\n".join(lines) + "\n"
+
+
+def _left_over(folder: Path, receipt: Receipt) -> list[str]:
+    """Say which files of an earlier set are still there."""
+    ours = {file.path for file in receipt.files.values()}
+    there = {f"{side}/{path.name}" for side in _SIDES if (folder / side).is_dir() for path in (folder / side).iterdir()}
+    others = sorted(path for path in there - ours if not path.endswith(".part"))
+    if not others:
+        return []
+    return [f"{len(others)} files in {folder} are of no sample of this set, the first {others[0]}"]
 
 
 def _side(file: DataFile) -> str:
@@ -171,6 +184,8 @@ def _pinned(file: DataFile, path: str) -> PinnedFile:
 def _refuse_foreign(folder: Path) -> None:
     """Refuse a folder whose samples.tsv is a person's own, or was changed by one: it would be lost."""
     path = folder / SAMPLES
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"{folder}: is a file where the folder of a set is to be written; choose another -o.")
     if not path.exists():
         return
     if not (folder / MANIFEST).exists():

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from atac2rna.errors import InputError
 from atac2rna.genome import canonical_assembly
-from atac2rna.sources.encode.criteria import file_query
+from atac2rna.sources.encode.criteria import ORGANISMS, file_query
 from atac2rna.sources.encode.data_file import QUANTIFICATIONS, DataFile, read_file
 from atac2rna.sources.encode.pairs_table import PairRow
 from atac2rna.sources.encode.peak_family import FAMILIES, PEAK_TYPES
@@ -74,7 +74,12 @@ def judged(
                 faults.append(f"{place}: {fault}")
             elif file.status in _GENTLE:
                 told.append(f"{name} of {row.sample} is {file.status}: {_GENTLE[file.status]}")
-    of_the_set = (_families(samples, files, where), _annotations(samples, files, where), _shared(samples, where))
+    of_the_set = (
+        _organisms(samples, where),
+        _families(samples, files, where),
+        _annotations(samples, files, where),
+        _shared(samples, where),
+    )
     faults.extend(fault for fault in of_the_set if fault)
     if faults:
         more = f" ({len(faults)} such faults in all)" if len(faults) > 1 else ""
@@ -103,7 +108,10 @@ def _unfit(row: PairRow, file: DataFile) -> str:
 
 def _changed(file: DataFile, pin: PinnedFile | None) -> str:
     if pin is not None and (file.md5, file.size) != (pin.md5, pin.size):
-        return f"a file is the one pinned (md5 {pin.md5}); {file.accession} is another one today (md5 {file.md5 or 'unknown'})"
+        return (
+            f"a file is the one pinned (md5 {pin.md5}, {pin.size:,} bytes); {file.accession} is another one today (md5 "
+            f"{file.md5 or 'unknown'}, {file.size:,} bytes)"
+        )
     return ""
 
 
@@ -123,6 +131,17 @@ def _families(samples: Sequence[PairRow], files: Mapping[str, DataFile], where: 
     if not found & PEAK_TYPES or any(found <= family for family in FAMILIES):
         return ""
     return f"{where}: the peaks of a set are of one family, as their scores differ; got {', '.join(sorted(found))}"
+
+
+def _organisms(samples: Sequence[PairRow], where: str) -> str:
+    """Say that samples of two organisms are mixed: they have no gene in common."""
+    of = {canonical_assembly(name): organism for organism, known in ORGANISMS.items() for name in known.annotations}
+    found = {of[name] for row in samples if (name := canonical_assembly(row.columns["assembly"])) in of}
+    return (
+        f"{where}: the samples of a set are of one organism; got {' and '.join(sorted(found))}"
+        if len(found) > 1
+        else ""
+    )
 
 
 def _annotations(samples: Sequence[PairRow], files: Mapping[str, DataFile], where: str) -> str:

@@ -127,6 +127,10 @@ def lineage(organ_slims: Sequence[str], system_slims: Sequence[str], term_name: 
     return min(system_slims, default=term_name)
 
 
+Kin = tuple[str, str]
+"""Something that samples come from (donor, biosample, parent, batch), and the term within which it makes them one."""
+
+
 def group_names(pairs: Sequence[tuple[Experiment, Experiment]]) -> list[str]:
     """Name the group of each sample: what a donor, biosample, parent or batch joins within one term is one group.
 
@@ -137,28 +141,42 @@ def group_names(pairs: Sequence[tuple[Experiment, Experiment]]) -> list[str]:
         A name for each sample: the first donor of its group by name, and the term; where no donor is known, the first
         biosample; where that is not known either, the first experiment.
     """
-    root: dict[tuple[str, str], tuple[str, str]] = {}
+    names = _joined([_kin(pair) for pair in pairs])
+    return [f"{name} {pair[0].term_name}" for name, pair in zip(names, pairs, strict=True)]
 
-    def find(key: tuple[str, str]) -> tuple[str, str]:
+
+def donor_names(pairs: Sequence[tuple[Experiment, Experiment]]) -> list[str]:
+    """Name the donor of each sample, whatever the term; samples of several donors join these.
+
+    Args:
+        pairs: The two experiments of each sample.
+
+    Returns:
+        For each sample the first, by name, of the donors that it and others join; `unknown` with its experiment where none
+        is known. So a donor held out is nowhere else.
+    """
+    kin = [[(donor, "") for each in pair for donor in each.donors] for pair in pairs]
+    names = _joined([keys or [(pair[0].accession, "")] for keys, pair in zip(kin, pairs, strict=True)])
+    return [name if keys else f"unknown {name}" for name, keys in zip(names, kin, strict=True)]
+
+
+def _joined(members: Sequence[Sequence[Kin]]) -> list[str]:
+    """Join members that share something, directly or by way of others, and name each by the best name among them."""
+    root: dict[Kin, Kin] = {}
+
+    def find(key: Kin) -> Kin:
         while root.setdefault(key, key) != key:
             key = root[key]
         return key
 
-    members = [_kin(pair) for pair in pairs]
     for keys in members:
         roots = {find(key) for key in keys}
         for other in roots:
-            root[other] = min(roots)
-    names: dict[tuple[str, str], str] = {}
-    for pair, keys in zip(pairs, members, strict=True):
-        for each in pair:
-            for name in (*each.donors, *each.biosamples, each.accession):
-                place = find(keys[0])
-                names[place] = min(names.get(place, name), name, key=_standing)
-    return [f"{names[find(keys[0])]} {pair[0].term_name}" for pair, keys in zip(pairs, members, strict=True)]
+            root[other] = min(roots, key=_standing)
+    return [find(keys[0])[0] for keys in members]
 
 
-def _kin(pair: tuple[Experiment, Experiment]) -> list[tuple[str, str]]:
+def _kin(pair: tuple[Experiment, Experiment]) -> list[Kin]:
     """Give what joins a sample to others: everything that it comes from, with its term, and its own experiments."""
     return [
         (name, each.term_id)
@@ -167,6 +185,7 @@ def _kin(pair: tuple[Experiment, Experiment]) -> list[tuple[str, str]]:
     ]
 
 
-def _standing(name: str) -> tuple[int, str]:
-    """Order names of a group: donors, then biosamples, then experiments."""
-    return ("ENCDO", "ENCBS", "ENCSR").index(name[:5]), name
+def _standing(kin: Kin) -> tuple[int, Kin]:
+    """Order names: donors, then biosamples, then experiments, then batches."""
+    kinds = ("ENCDO", "ENCBS", "ENCSR")
+    return (kinds.index(kin[0][:5]) if kin[0][:5] in kinds else len(kinds)), kin

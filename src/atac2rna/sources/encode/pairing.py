@@ -57,6 +57,7 @@ def pair_experiments(
     epigenomes: Sequence[frozenset[str]] = (),
     least: PairLevel = "same-epigenome",
     rna_preference: Sequence[str] = (),
+    fileless: Sequence[Experiment] = (),
 ) -> Pairing:
     """Pair experiments one to one.
 
@@ -70,6 +71,7 @@ def pair_experiments(
         epigenomes: Experiments of each ReferenceEpigenome, by accession.
         least: The weakest level that will do.
         rna_preference: RNA assays, the preferred first.
+        fileless: Experiments of either side without a file that would do; they pair with nothing and explain why others do.
 
     Returns:
         Every experiment once, in a pair or with the reason why it is in none.
@@ -91,12 +93,12 @@ def pair_experiments(
         if a.accession in partner:
             r, level = by_name[partner[a.accession][0]], partner[a.accession][1]
             pairs.append(Pair(a, r, level, _why(a, r, level, levels, series, left, right)))
-    unpaired = [
-        Unpaired(each, _reason(each, others, kind, levels, partner, least))
-        for side, others, kind in ((left, right, " or ".join(rna_preference) or "RNA"), (right, left, "accessibility"))
-        for each in side
-        if each.accession not in partner
-    ]
+    unpaired = []
+    for side, others, kind in ((left, right, " or ".join(rna_preference) or "RNA"), (right, left, "accessibility")):
+        lost = [each for each in fileless if (each.assay in rna_preference) == (side is left)]
+        for each in side:
+            if each.accession not in partner:
+                unpaired.append(Unpaired(each, _reason(each, others, lost, kind, levels, partner, least)))
     return Pairing(tuple(pairs), tuple(unpaired))
 
 
@@ -176,7 +178,7 @@ def _matched(
     columns = list({r.accession: r for _, r in edges}.values())
     row_of, column_of = ({each.accession: i for i, each in enumerate(side)} for side in (rows, columns))
     # No pair costs more than all pairs that there can be: so most experiments find a partner.
-    cost = np.full((len(rows), len(columns)), 100.0 * (len(rows) + 1))
+    cost = np.full((len(rows), len(columns)), 200.0 * (len(rows) + 1))
     for a, r in edges:
         i, j = row_of[a.accession], column_of[r.accession]
         # The order of accessions settles what is otherwise equal.
@@ -186,10 +188,12 @@ def _matched(
 
 
 def _distance(a: Experiment, r: Experiment, rna_preference: Sequence[str]) -> float:
-    """Say how much two experiments of one level differ, less than 100."""
+    """Say how much two experiments of one level differ, less than 200; archived ones stand back."""
     preference = rna_preference.index(r.assay) if r.assay in rna_preference else len(rna_preference)
+    archived = [a.status, r.status].count("archived")
     return (
-        16.0 * min(preference, 3)
+        20.0 * archived
+        + 16.0 * min(preference, 3)
         + 8.0 * _apart(a.biosamples, r.biosamples)
         + 8.0 * _apart(a.donors, r.donors)
         + 4.0 * (not _same(a.ages, r.ages))
@@ -225,7 +229,7 @@ def _why(
     """Say what two experiments share, and which rivals there were at the same level."""
     shared = {
         "same-biosample": f"biosample {', '.join(sorted(set(a.biosamples) & set(r.biosamples)))}",
-        "same-origin": f"origin {', '.join(_origins(a, r))}",
+        "same-origin": f"origin {', '.join(name.strip('/').rpartition('/')[2] for name in _origins(a, r))}",
         "same-donor": f"donor {', '.join(sorted(set(a.donors) & set(r.donors)))} and {a.term_name}",
         "same-epigenome": f"a reference epigenome and {a.term_name}",
         "same-term": f"{a.term_name} alone",
@@ -246,6 +250,7 @@ def _origins(a: Experiment, r: Experiment) -> list[str]:
 def _reason(
     each: Experiment,
     others: Sequence[Experiment],
+    lost: Sequence[Experiment],
     kind: str,
     levels: Mapping[tuple[str, str], PairLevel],
     partner: Mapping[str, tuple[str, PairLevel]],
@@ -266,6 +271,9 @@ def _reason(
         name = min(possible, key=lambda name: (LEVELS.index(possible[name]), name))
         return f"pairs with {name} at {possible[name]} only; see --pair-level"
     same_term = [other for other in others if other.term_id == each.term_id]
+    without = [other.accession for other in lost if other.term_id == each.term_id]
+    if not same_term and without:
+        return f"no file of {', '.join(without)} will do, the {kind} of {each.term_name}; see there"
     if not same_term:
         return f"no {kind} experiment of {each.term_name} ({each.term_id})"
     if not any(_alike(each, other) for other in same_term):

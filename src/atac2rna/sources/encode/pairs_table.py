@@ -30,6 +30,8 @@ COLUMNS = (
     "age",
     "sex",
     "donor",
+    "donors",
+    "perturbation",
     "atac_assay",
     "atac_experiment",
     "atac_files",
@@ -133,6 +135,8 @@ def _row(path: Path, line: int, header: list[str], cells: list[str]) -> PairRow:
     sample = row["sample"]
     require_fit_name(sample, what="a sample", where=where)
     atac, rna = (_accessions(row[column], f"{where}, column {column}") for column in ("atac_files", "rna_files"))
+    if not row["assembly"]:
+        raise InputError(f"{where}: a sample has an assembly; column assembly is empty. Fill it.")
     if not atac:
         raise InputError(f"{where}: a sample has a peak file; column atac_files is empty. Delete the row, or fill it.")
     further = {name: text for name, text in row.items() if name not in ("sample", "atac_files", "rna_files")}

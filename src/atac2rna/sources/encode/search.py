@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 
 from atac2rna import __version__
+from atac2rna.errors import InputError
 from atac2rna.files import whole_file
 from atac2rna.genome import canonical_assembly
 from atac2rna.sources.encode.accession import is_accession
@@ -26,7 +27,7 @@ from atac2rna.sources.encode.data_file import DataFile, read_file
 from atac2rna.sources.encode.experiment import Experiment, read_experiment
 from atac2rna.sources.encode.file_choice import Choice, choose_peaks, choose_quantifications
 from atac2rna.sources.encode.hit import Hit
-from atac2rna.sources.encode.lineage import group_names, lineage
+from atac2rna.sources.encode.lineage import donor_names, group_names, lineage
 from atac2rna.sources.encode.pairing import LEVELS, Pair, PairLevel, Unpaired, pair_experiments
 from atac2rna.sources.encode.pairs_table import write_pairs
 from atac2rna.sources.encode.portal import Answer, Portal
@@ -115,26 +116,18 @@ def search(
             what no experiment has.
     """
     criteria = resolved(criteria)
-    answers: list[Answer] = []
-
-    def ask(what: str, query: Sequence[tuple[str, str]]) -> Answer:
-        answers.append(portal.search(query))
-        progress(f"{what}: {answers[-1].total}")
-        return answers[-1]
-
-    asked = [
-        ask(f"{criteria.accessibility} experiments", experiment_query(criteria, [criteria.accessibility])),
-        ask(f"{' or '.join(criteria.rna)} experiments", experiment_query(criteria, criteria.rna)),
-    ]
-    asked.append(ask("peak files", peak_query(criteria)))
-    asked.append(ask("gene quantifications", quantification_query(criteria)))
-    asked.append(ask("reference epigenomes", epigenome_query()))
+    asked = _asked(portal, criteria, progress)
     reader = partial(read_file, portal=portal.address)
     sides = [read_hits(answer.hits(), read_experiment) for answer in asked[:2]]
     files = [read_hits(answer.hits(), reader) for answer in asked[2:4]]
     epigenomes, odd_series = read_hits(asked[4].hits(), _epigenome)
     odd = [*(each for _, some in (*sides, *files) for each in some), *odd_series]
     everything = {each.accession: each for side, _ in sides for each in side}
+    if sides[1][0] and not asked[3].total:
+        raise InputError(
+            f"gene quantifications are of one annotation; the portal has none of {criteria.genome_annotation} in "
+            f"{criteria.assembly} for {' or '.join(criteria.rna)}. Choose another --genome-annotation or --rna-assay."
+        )
     experiments, told = admitted(list(everything.values()), criteria)
 
     of = _by_experiment(file for some, _ in files for file in some)
@@ -144,7 +137,7 @@ def search(
         criteria=criteria,
         least=least,
         portal=portal.address,
-        answers=tuple(answers),
+        answers=asked,
         experiments=tuple(experiments),
         pairs=pairs,
         chosen=chosen,
@@ -152,6 +145,22 @@ def search(
         odd=tuple(odd),
         told=tuple(told),
     )
+
+
+def _asked(portal: Portal, criteria: Criteria, progress: Callable[[str], None]) -> tuple[Answer, ...]:
+    """Ask the five queries, in this order: accessibility, RNA, peak files, gene quantifications, reference epigenomes."""
+    queries = {
+        f"{criteria.accessibility} experiments": experiment_query(criteria, [criteria.accessibility]),
+        f"{' or '.join(criteria.rna)} experiments": experiment_query(criteria, criteria.rna),
+        "peak files": peak_query(criteria),
+        "gene quantifications": quantification_query(criteria),
+        "reference epigenomes": epigenome_query(),
+    }
+    answers = []
+    for what, query in queries.items():
+        answers.append(portal.search(query))
+        progress(f"{what}: {answers[-1].total}")
+    return tuple(answers)
 
 
 def _paired(
@@ -169,6 +178,7 @@ def _paired(
         epigenomes=epigenomes,
         least=least,
         rna_preference=criteria.rna,
+        fileless=[each for each in experiments if not chosen[each.accession].files],
     )
     without = [
         Unpaired(each, chosen[each.accession].remark) for each in experiments if not chosen[each.accession].files
@@ -230,10 +240,17 @@ def _head(found: Found) -> dict[str, object]:
 
 
 def _rows(found: Found) -> list[dict[str, str]]:
-    return [_row(found, pair, group) for pair, group in zip(found.pairs, found.group_of_pairs(), strict=True)]
+    experiments = [(pair.accessibility, pair.rna) for pair in found.pairs]
+    names = zip(found.pairs, group_names(experiments), donor_names(experiments), strict=True)
+    return [_row(found, pair, group, donor) for pair, group, donor in names]
 
 
-def _row(found: Found, pair: Pair, group: str) -> dict[str, str]:
+def _both(one: Sequence[str], other: Sequence[str]) -> str:
+    """Join what either side says, each once."""
+    return "; ".join(sorted({*one, *other}))
+
+
+def _row(found: Found, pair: Pair, group: str, donor: str) -> dict[str, str]:
     a, r = pair.accessibility, pair.rna
     peaks, tables = found.chosen[a.accession], found.chosen[r.accession]
     remarks = [f"{each.accession}: {choice.remark}" for each, choice in ((a, peaks), (r, tables)) if choice.remark]
@@ -249,10 +266,12 @@ def _row(found: Found, pair: Pair, group: str) -> dict[str, str]:
         "term_id": a.term_id,
         "classification": a.classification,
         "organs": "; ".join(a.organ_slims),
-        "life_stage": "; ".join(a.life_stages),
-        "age": "; ".join(a.ages),
-        "sex": "; ".join(a.sexes),
-        "donor": "; ".join(dict.fromkeys((*a.donors, *r.donors))),
+        "life_stage": _both(a.life_stages, r.life_stages),
+        "age": _both(a.ages, r.ages),
+        "sex": _both(a.sexes, r.sexes),
+        "donor": donor,
+        "donors": _both(a.donors, r.donors),
+        "perturbation": _both(a.treatments, a.modifications) or ("perturbed" if a.perturbed else ""),
         "atac_assay": a.assay,
         "atac_experiment": a.accession,
         "atac_files": ";".join(file.accession for file in peaks.files),
