@@ -141,6 +141,14 @@ def test_a_gene_that_is_missing_is_missing_and_never_zero(files: Files) -> None:
     np.testing.assert_allclose(2.0 ** common.expression(["a"])[0].astype(float) - 1, 1e5, rtol=1e-5)
 
 
+def test_samples_without_a_gene_in_common_are_refused(files: Files) -> None:
+    files.sample("a", rna=files.rna("a.tsv", dict.fromkeys(IDS[:15], 1.0)))
+    files.sample("b", rna=files.rna("b.tsv", dict.fromkeys(IDS[15:], 2.0)))
+    with pytest.raises(InputError, match=r"measured in every sample .* \(hg38\); of 30 measured genes none is"):
+        files.build()
+    assert not (files.folder / "atlas").exists()
+
+
 @pytest.mark.parametrize(
     ("names", "advice"),
     [

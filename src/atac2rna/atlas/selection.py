@@ -56,6 +56,9 @@ def select_genes(
     Returns:
         Shape (axis,): measured genes on nuclear chromosomes that every table has, with a biotype asked for in every
         table that states biotypes.
+
+    Raises:
+        InputError: If expression was measured and no gene is left.
     """
     keep = (measured.everywhere if selection.gene_set == "common" else measured.anywhere).copy()
     genes = pl.Series(axis, dtype=pl.String)
@@ -64,6 +67,13 @@ def select_genes(
         if selection.biotypes and _biotypes(table):
             frame = frame.filter(pl.col("biotype").is_in(list(selection.biotypes)))
         keep &= genes.is_in(frame["gene_id"].to_list()).to_numpy()
+    if measured.anywhere.any() and not keep.any():
+        where = "every sample" if selection.gene_set == "common" else "any sample"
+        raise InputError(
+            f"an atlas has genes that were measured in {where} and are in the gene tables of all assemblies "
+            f"({', '.join(tables)}); of {int(measured.anywhere.sum()):,} measured genes none is. Build other organisms apart; "
+            "for tables of few genes try --gene-set union or --biotypes all."
+        )
     return keep
 
 
