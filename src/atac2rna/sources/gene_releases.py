@@ -23,7 +23,7 @@ ROOTS: dict[AnnotationSource, str] = {
 """Where the releases lie; a mirror replaces the root and keeps what is below."""
 
 _MD5 = re.compile(r"([0-9a-f]{32})\s+\*?(?:\./)?([^\s/]+)")
-_SUM = re.compile(r"(\d+)\s+(\d+)\s+(?:\./)?([^\s/]+)")
+_SUM = re.compile(r"([0-9]{1,5})\s+([0-9]{1,13})\s+(?:\./)?([^\s/]+)")
 _ENSEMBL_NAMES = {"hg38": "GRCh38", "hg19": "GRCh37", "mm10": "GRCm38", "mm39": "GRCm39"}
 _SPECIES = {"human": "homo_sapiens", "mouse": "mus_musculus"}
 
