@@ -25,6 +25,9 @@ _FAREWELL = 0.5
 class Watch:
     """Who is told how a set comes along; takes no notice itself. Calls come one at a time, from any thread."""
 
+    def expected(self, files: int, size: int | None) -> None:
+        """Take note of what the set holds, once, before anything else: files, and their bytes, None if unknown."""
+
     def started(self, name: str, total: int | None) -> None:
         """Take note that a file is being seen to; `total` is its size in bytes, None if unknown."""
 
@@ -94,7 +97,10 @@ def download_all(
             raise InputError(f"{target}: every file has a place of its own; {wanted.name} is the second for this one.")
         places.add(target)
     check_space(jobs, cache=cache)
-    return _Crew(connection, jobs, watch or Watch(), cache).run(workers)
+    watch = watch or Watch()
+    sizes = [wanted.size for wanted, _ in jobs]
+    watch.expected(len(jobs), None if None in sizes else sum(size or 0 for size in sizes))
+    return _Crew(connection, jobs, watch, cache).run(workers)
 
 
 def check_space(jobs: Sequence[tuple[Wanted, Path]], *, cache: Path | None = None) -> None:

@@ -9,7 +9,7 @@ from typing import Literal
 from atac2rna.errors import InputError
 from atac2rna.sources.connection import Connection, Response
 from atac2rna.sources.faults import ForbiddenError, PassingError, SourceError
-from atac2rna.sources.part import Part, held_part
+from atac2rna.sources.part import Part, forget_part, held_part
 from atac2rna.sources.wanted import Wanted
 
 Obtained = Literal["fetched", "there", "cache"]
@@ -54,6 +54,7 @@ def download(
         StoppedError: If `stop` is set.
     """
     if wanted.is_at(target):
+        forget_part(target)
         return "there"
     made_folder(target.parent)
     patience = connection.patience
