@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -45,11 +46,40 @@ def test_space_is_looked_up_first(home: Home, monkeypatch: pytest.MonkeyPatch, t
     assert download_all(home.connection, jobs) == ["fetched", "fetched"]
 
 
+def test_a_cache_on_another_disk_needs_its_own_space(
+    home: Home, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    cache, jobs = tmp_path / "cache", [(home.wanted(), tmp_path / "files" / "a")]
+
+    def lie(places: dict[str, int]) -> None:
+        """Let every folder named be a disk of its own, with so many bytes free."""
+        names = list(places)
+        device = {name: (number, tmp_path / name) for number, name in enumerate(names)}
+        monkeypatch.setattr(
+            "atac2rna.sources.download._device", lambda path: next(device[n] for n in names if n in path.parts)
+        )
+        monkeypatch.setattr("shutil.disk_usage", lambda folder: SimpleNamespace(free=places[folder.name]))
+
+    size = len(DATA)
+    for free in ((size - 1, size), (size, size - 1)):
+        lie(dict(zip(("cache", "files"), free, strict=True)))
+        full = tmp_path / ("cache" if free[0] < size else "files")
+        with pytest.raises(DiskFullError, match=f"^{full}: the files still to come"):
+            download_all(home.connection, jobs, cache=cache)
+    lie({"cache": size, "files": size})
+    assert download_all(home.connection, jobs, cache=cache) == ["fetched"]
+
+
 class Told(Watch):
     """Keeps what it is told."""
 
     def __init__(self) -> None:
         self.told: list[tuple[Any, ...]] = []
+        self.sets: list[tuple[int, int | None]] = []
+
+    def expected(self, files: int, size: int | None) -> None:
+        assert not self.told
+        self.sets.append((files, size))
 
     def started(self, name: str, total: int | None) -> None:
         self.told.append(("started", name, total))
@@ -140,6 +170,12 @@ def test_the_watch_hears_everything(home: Home) -> None:
     done = [told[2] for told in watch.told if told[0] == "advanced"]
     assert done == sorted(done)
     assert done[-1] == len(DATA)
+    assert watch.sets == [(1, len(DATA))]
+    two = Told()
+    download_all(
+        home.connection, [(home.wanted(), home.target), (home.wanted(size=None), home.target.parent / "b")], watch=two
+    )
+    assert two.sets == [(2, None)]
 
 
 def test_two_files_in_one_place_are_refused(home: Home) -> None:
@@ -194,6 +230,20 @@ def test_an_interrupted_set_is_continued(home: Home, tmp_path: Path, pressed: si
     assert done.stdout.count("fetched") + done.stdout.count("there") == 6
     assert [target.read_bytes() for _, target in jobs] == bodies
     assert sum(request.sent for request in home.portal.log.requests()) == sum(map(len, bodies)) - come
+
+
+def test_two_programs_that_want_one_file_fetch_it_once(home: Home, tmp_path: Path) -> None:
+    wanted = home.wanted()
+    line = f"{wanted.name} {wanted.urls[0]} {wanted.size} {wanted.md5}"
+    command = [sys.executable, "-c", PROGRAM, home.portal.url, str(tmp_path / "files"), line]
+    home.portal.faults.add(Fault(trickle(10_000, 0.05), role="storage"))
+    running = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    said = sorted(program.communicate(timeout=20)[0] for program in running)
+    assert said == ["['fetched']\n", "['there']\n"]
+    assert [program.returncode for program in running] == [0, 0]
+    assert (tmp_path / "files" / wanted.name).read_bytes() == DATA
+    assert os.listdir(tmp_path / "files") == [wanted.name]
+    assert home.asked() == [""]
 
 
 def test_a_silent_server_does_not_hold_an_interrupted_program(home: Home, tmp_path: Path) -> None:
