@@ -320,6 +320,12 @@ def test_a_bomb_does_not_fill_the_memory() -> None:
         pytest.raises(SourceError, match="is longer than 67,108,864 bytes"),
     ):
         connection.get_text(f"{url}/x")
+    with (
+        served(sending(bomb, Content_Encoding="gzip")) as (url, _),
+        asking(url) as connection,
+        connection.open(f"{url}/x") as answer,
+    ):
+        assert max(map(len, answer._unpacked(answer.blocks()))) <= 1 << 20
 
 
 def test_json_nested_too_deep_is_told() -> None:
@@ -353,19 +359,35 @@ def test_a_slow_refusal_is_not_listened_to(portal: Portal, connection: Connectio
     assert time.monotonic() - start < 4
 
 
-def test_a_long_refusal_is_not_read_to_its_end(portal: Portal, connection: Connection) -> None:
+def test_a_refusal_that_is_fast_enough_for_a_file_is_not(portal: Portal) -> None:
+    portal.faults.add(Fault(trickling(400, 60_000, 500, 0.03)))
+    start = time.monotonic()
+    with (
+        Connection(portal=portal.url, patience=Patience(slowest=0, window=0.2)) as connection,
+        pytest.raises(SourceError, match="answers 400"),
+    ):
+        connection.get_json(portal.url + HOME)
+    assert time.monotonic() - start < 2
+
+
+def test_a_long_refusal_is_not_read_to_its_end(portal: Portal) -> None:
     head = b"<html><title>Sorry</title>"
     answer = Answer(400, head + b"x" * 20_000_000, piece=1 << 16, pause=0.01)
     portal.faults.add(Fault(Trouble("long", lambda *_: answer), times=None))
-    with pytest.raises(SourceError, match=r"answers 400 Bad Request \('Sorry'\)"):
+    with (
+        Connection(portal=portal.url) as connection,
+        pytest.raises(SourceError, match=r"answers 400 Bad Request \('Sorry'\)"),
+    ):
         connection.get_json(portal.url + HOME)
     assert portal.log.requests()[0].sent < 10_000_000
 
 
-def test_a_slow_redirect_is_followed_at_once(portal: Portal, connection: Connection) -> None:
-    portal.faults.add(Fault(trickling(307, 15_000, 10, 0.02, Location=HOME), path="/there"))
+@pytest.mark.parametrize(("size", "patience"), [(15_000, SOON), (60_000, Patience(slowest=0))], ids=["short", "long"])
+def test_a_slow_redirect_is_followed_at_once(portal: Portal, size: int, patience: Patience) -> None:
+    portal.faults.add(Fault(trickling(307, size, 10, 0.02, Location=HOME), path="/there"))
     start = time.monotonic()
-    assert connection.get_json(portal.url + "/there")["title"] == "Home"
+    with Connection(portal=portal.url, patience=patience) as connection:
+        assert connection.get_json(portal.url + "/there")["title"] == "Home"
     assert time.monotonic() - start < 2
 
 

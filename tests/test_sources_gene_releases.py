@@ -177,10 +177,12 @@ def test_one_who_lets_a_table_lie_is_not_waited_for(
     release = parse_release("GENCODE:V29")
     path = release_path(release)
     path.parent.mkdir(parents=True)
+    theirs = path.with_name("gencode.v29.annotation.gtf.gz")
+    theirs.write_bytes(mirror.catalogue.mirror[f"gencode/Gencode_human/release_29/{theirs.name}"])
     with held_part(path, idle=1):
         kept = fetch_gene_table(release, mirror=f"{mirror.storage_url}/gencode", patience=SOON)
         assert (len(kept.table), kept.fetched) == (40, True)
-    assert os.listdir(path.parent) == [path.name]
+    assert sorted(os.listdir(path.parent)) == [path.name, theirs.name]
 
 
 def test_a_sum_of_too_many_digits_is_no_sum(mirror: Portal) -> None:

@@ -2,6 +2,8 @@
 
 import errno
 import os
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from hashlib import md5
@@ -329,6 +331,15 @@ def test_a_file_that_is_there_leaves_no_part(home: Home) -> None:
         assert home.part.exists()  # another process is at it
     assert download(home.connection, home.wanted(), home.target) == "there"
     assert home.had()
+
+
+def test_a_machine_without_locks_can_import_the_package() -> None:
+    program = """
+import sys
+sys.modules["fcntl"] = None
+import atac2rna, atac2rna.cli.main, atac2rna.prediction, atac2rna.sources.gene_releases, atac2rna.sources.encode.fetching
+"""
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
 
 
 def test_waiting_for_another_ends_when_told_to_stop(home: Home) -> None:

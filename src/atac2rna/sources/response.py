@@ -188,11 +188,10 @@ class Response:
         return bytes(body[:_BRIEF])
 
     def _begun(self) -> Iterator[bytes]:
-        until, come = time.monotonic() + self._patience.window, 0
+        until = time.monotonic() + self._patience.window
         for block in self.blocks():
             yield block
-            come += len(block)
-            if come >= _BRIEF or time.monotonic() >= until:
+            if time.monotonic() >= until:
                 return
 
     def explanation(self) -> str:
