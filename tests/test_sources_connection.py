@@ -15,6 +15,7 @@ from zlib import compressobj
 
 import pytest
 import requests
+from urllib3.connection import HTTPConnection
 
 from atac2rna.sources.connection import Connection, ForbiddenError, NotFoundError, Patience, Response, SourceError
 from atac2rna.sources.faults import StoppedError
@@ -409,11 +410,18 @@ def test_sixteen_threads_keep_the_pace(portal: Portal, connection: Connection) -
     assert portal.log.fastest() == 10
 
 
-def test_connections_are_used_again(portal: Portal, connection: Connection) -> None:
+def test_connections_are_used_again(portal: Portal, connection: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
+    connect, made = HTTPConnection.connect, []
+
+    def counted(self: HTTPConnection) -> None:
+        made.append(self.port)
+        connect(self)
+
+    monkeypatch.setattr(HTTPConnection, "connect", counted)
     portal.faults.add(Fault(redirected("/?format=json"), path="/there"))
     wordy = Answer(307, b"x" * 1000, {"Location": HOME})
     portal.faults.add(Fault(Trouble("wordy", lambda *_: wordy), path="/where"))
     for url in ("/there", "/where", HOME, HOME):
         connection.get_json(portal.url + url)
-    pools = connection._adapter.poolmanager.pools
-    assert [pools[key].num_connections for key in pools.keys()] == [1]  # noqa: SIM118
+    assert len(portal.log.requests()) == 6
+    assert len(made) == 1
