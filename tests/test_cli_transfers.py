@@ -12,7 +12,8 @@ from atac2rna.cli.transfers import _Bars, shown_transfers
 
 
 def lines(capsys: pytest.CaptureFixture[str], *, quiet: bool = False, verbose: bool = False, files: int) -> list[str]:
-    with shown_transfers(Console(quiet=quiet, verbose=verbose), "fetch", files=files, size=None) as watch:
+    with shown_transfers(Console(quiet=quiet, verbose=verbose), "fetch") as watch:
+        watch.expected(files, None)
         for number in range(files):
             watch.started(f"f{number}", 10)
             watch.retried(f"f{number}", "breaks off")
@@ -45,7 +46,10 @@ def test_more_with_verbose_and_nothing_with_quiet(capsys: pytest.CaptureFixture[
 
 def test_a_terminal_gets_bars(monkeypatch: pytest.MonkeyPatch) -> None:
     with Progress(console=Terminal(file=io.StringIO()), disable=True) as progress:
-        bars = _Bars(progress, "fetch", 30)
+        bars = _Bars(progress, "fetch")
+        assert progress.tasks[0].total is None
+        bars.expected(2, 30)
+        assert progress.tasks[0].total == 30
         for name in ("a", "b"):
             bars.started(name, 15)
         bars.advanced("a", 15)
@@ -60,7 +64,7 @@ def test_a_terminal_gets_bars(monkeypatch: pytest.MonkeyPatch) -> None:
     screen = io.StringIO()
     monkeypatch.setattr(screen, "isatty", lambda: True)
     monkeypatch.setattr(sys, "stderr", screen)
-    with shown_transfers(Console(quiet=False, verbose=False), "fetch", files=1, size=5) as watch:
+    with shown_transfers(Console(quiet=False, verbose=False), "fetch") as watch:
         watch.started("a", 5)
         watch.finished("a", "cache")
     assert "fetch" in screen.getvalue()

@@ -1,22 +1,26 @@
 """Requests to the loopback portal, and what comes of every fault."""
 
-import http.server
 import json
+import ssl
+import subprocess
 import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
-from email.utils import format_datetime
 from gzip import compress
+from pathlib import Path
+from shutil import which
 from typing import Any
+from zlib import compressobj
 
 import pytest
+import requests
+from urllib3.connection import HTTPConnection
 
-from atac2rna.sources.connection import Connection, ForbiddenError, NotFoundError, Patience, SourceError
-from atac2rna.sources.patience import retry_after
+from atac2rna.sources.connection import Connection, ForbiddenError, NotFoundError, Patience, Response, SourceError
+from atac2rna.sources.faults import StoppedError
 from encode_portal import Catalogue, Fault, Portal, deaf_address, running_portal
+from encode_portal.answer import Answer
 from encode_portal.faults import (
     Trouble,
     broken_json,
@@ -31,6 +35,7 @@ from encode_portal.faults import (
     status,
     trickle,
 )
+from loopback_server import sending, served
 
 SOON = Patience(attempts=4, backoff=0.01, longest=2.0, connect=0.3, read=0.1, slowest=10_000.0, window=0.2)
 HOME = "/?format=json"
@@ -139,36 +144,38 @@ def test_forbidden_is_told_at_once(portal: Portal, connection: Connection) -> No
     assert len(portal.log.requests()) == 1
 
 
-@pytest.mark.parametrize("when", [1, None])
-def test_retry_after_is_obeyed_by_all_threads(portal: Portal, connection: Connection, when: int | None) -> None:
-    trouble = status(429, retry_after=when if when is not None else retry_date(2))
-    portal.faults.add(Fault(trouble))
-    with ThreadPoolExecutor(4) as threads:
-        answers = [threads.submit(connection.get_json, portal.url + HOME)]
-        while not portal.log.requests() or not portal.log.requests()[0].sent:
-            time.sleep(0.01)
-        time.sleep(0.1)
-        answers += [threads.submit(connection.get_json, portal.url + HOME) for _ in range(3)]
-        assert {answer.result()["title"] for answer in answers} == {"Home"}
+@pytest.mark.parametrize("dated", [False, True])
+def test_retry_after_is_obeyed_by_all(portal: Portal, dated: bool) -> None:
+    portal.faults.add(Fault(status(429, retry_after=retry_date(2) if dated else 1)))
+    with Connection(portal=portal.url, patience=Patience(attempts=1)) as connection:
+        with pytest.raises(SourceError, match=r"answers 429 .* \(once\)"):  # and does not wait itself
+            connection.get_json(portal.url + HOME)
+        with ThreadPoolExecutor(3) as threads:
+            list(threads.map(connection.get_json, [portal.url + HOME] * 3))
     refused, *later = portal.log.requests()
-    assert len(later) == 4
+    assert len(later) == 3
     assert min(request.time for request in later) - refused.time >= 0.95
+
+
+def test_what_a_storage_host_asks_for_holds_for_one_request(portal: Portal, connection: Connection) -> None:
+    portal.faults.add(Fault(status(503, retry_after=1), role="storage"))
+    with ThreadPoolExecutor(2) as threads:
+        refused = threads.submit(connection.get_text, f"{portal.storage_url}/sums")
+        while not portal.log.requests():
+            time.sleep(0.01)
+        start = time.monotonic()
+        connection.get_text(f"{portal.storage_url}/sums")
+        connection.get_json(portal.url + HOME)
+        assert time.monotonic() - start < 0.8
+        refused.result()
+    first, *_, last = portal.log.requests()
+    assert last.time - first.time >= 0.95
 
 
 def test_a_longer_wait_is_left_to_the_user(portal: Portal, connection: Connection) -> None:
     portal.faults.add(Fault(status(503, retry_after=3600)))
     with pytest.raises(SourceError, match=r"left alone for 3,600 s\. Run the same command again after 20"):
         connection.get_json(portal.url + HOME)
-
-
-def test_retry_after_is_read_in_both_forms() -> None:
-    assert retry_after("7") == 7
-    assert retry_after(None) is None
-    assert retry_after("soon") is None
-    assert retry_after("9" * 400) == 365 * 86400
-    ahead = format_datetime(datetime.now(UTC) + timedelta(seconds=100), usegmt=True)
-    assert retry_after(ahead) == pytest.approx(99.5, abs=1)
-    assert retry_after("Wed, 21 Oct 2015 07:28:00 GMT") == 0
 
 
 def test_a_trickle_counts_as_broken(portal: Portal, connection: Connection) -> None:
@@ -235,19 +242,166 @@ def test_other_machines_are_reached_by_the_proxy_of_the_environment(
     assert {line.rpartition(" ")[0] for line in lines} == {"CONNECT ftp.ebi.ac.uk:443"}
 
 
+def test_certificates_are_checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A certificate that nobody vouches for is refused at once, and taken where the user names it."""
+    if which("openssl") is None:
+        pytest.skip("this machine has no program `openssl` to make a certificate with")
+    own = tmp_path / "own.pem"
+    words = "req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=made-up -addext subjectAltName=IP:127.0.0.1"
+    subprocess.run(["openssl", *words.split(), "-keyout", own, "-out", f"{own}.crt"], check=True, capture_output=True)
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(f"{own}.crt", own)
+    with served(sending(b"{}"), tls=tls) as (url, lines), asking(url) as connection:
+        with pytest.raises(SourceError, match=r"certificate that this machine does not trust.*REQUESTS_CA_BUNDLE"):
+            connection.get_json(f"{url}/x")
+        assert lines == []
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", f"{own}.crt")
+        assert connection.get_json(f"{url}/x") == {}
+
+
+def test_certificates_are_never_ignored(portal: Portal, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[object] = []
+
+    def send(*_: object, verify: object, **__: object) -> None:
+        asked.append(verify)
+        raise requests.Timeout
+
+    monkeypatch.setattr("requests.adapters.HTTPAdapter.send", send)
+    monkeypatch.delenv("REQUESTS_CA_BUNDLE", raising=False)
+    with Connection(patience=Patience(attempts=1)) as connection:
+        for variable in ("", "CURL_CA_BUNDLE", "REQUESTS_CA_BUNDLE"):
+            if variable:
+                monkeypatch.setenv(variable, f"{variable}.pem")
+            else:
+                monkeypatch.delenv("CURL_CA_BUNDLE", raising=False)
+            with pytest.raises(SourceError, match="does not answer"):
+                connection.get_json("https://www.encodeproject.org/x")
+    assert asked == [True, "CURL_CA_BUNDLE.pem", "REQUESTS_CA_BUNDLE.pem"]
+
+
 def test_json_may_come_compressed() -> None:
     body = compress(json.dumps({"a": 1}).encode())
+    for sent in (body, compress(b'{"a":') + compress(b" 1}")):
+        with served(sending(sent, Content_Encoding="gzip")) as (url, _), asking(url) as connection:
+            assert connection.get_json(f"{url}/x") == {"a": 1}
+    for sent in (body[:-1], body[:-4] + b"abcd", b"{}"):
+        with (
+            served(sending(sent, Content_Encoding="gzip")) as (url, _),
+            asking(url) as connection,
+            pytest.raises(SourceError, match=r"is damaged on the way \(gzip\) \(4 times"),
+        ):
+            connection.get_json(f"{url}/x")
 
-    def answer(handler: http.server.BaseHTTPRequestHandler) -> None:
-        handler.send_response(200)
-        handler.send_header("Content-Type", "application/json")
-        handler.send_header("Content-Encoding", "gzip")
-        handler.send_header("Content-Length", str(len(body)))
-        handler.end_headers()
-        handler.wfile.write(body)
 
-    with served(answer) as (url, _), Connection(portal=url, patience=SOON) as connection:
-        assert connection.get_json(f"{url}/x") == {"a": 1}
+def asking(url: str) -> Connection:
+    return Connection(portal=url, patience=SOON, per_second=1000)
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "identity"])
+def test_what_is_too_long_is_not_read(monkeypatch: pytest.MonkeyPatch, encoding: str) -> None:
+    whole = b'"' + b"a" * 3_000_000 + b'"'
+    body = compress(whole) if encoding == "gzip" else whole
+    monkeypatch.setattr(Response.text, "__kwdefaults__", {"limit": 2_000_000, "what": "a small file"})
+    monkeypatch.setattr(Response.json, "__kwdefaults__", {"limit": 2_000_000})
+    with served(sending(body, Content_Encoding=encoding)) as (url, lines), asking(url) as connection:
+        with pytest.raises(SourceError, match=r"is longer than 2,000,000 bytes, where a small file is expected\.$"):
+            connection.get_text(f"{url}/x")
+        with pytest.raises(SourceError, match=r"is longer than 2,000,000 bytes, where JSON is expected\.$"):
+            connection.get_json(f"{url}/x")
+    assert len(lines) == 2  # neither is asked for again
+
+
+def test_a_bomb_does_not_fill_the_memory() -> None:
+    packer = compressobj(wbits=31)
+    bomb = b"".join(packer.compress(bytes(1 << 22)) for _ in range(17)) + packer.flush()
+    assert len(bomb) < 100_000
+    with (
+        served(sending(bomb, Content_Encoding="gzip")) as (url, _),
+        asking(url) as connection,
+        pytest.raises(SourceError, match="is longer than 67,108,864 bytes"),
+    ):
+        connection.get_text(f"{url}/x")
+    with (
+        served(sending(bomb, Content_Encoding="gzip")) as (url, _),
+        asking(url) as connection,
+        connection.open(f"{url}/x") as answer,
+    ):
+        assert max(map(len, answer._unpacked(answer.blocks()))) <= 1 << 20
+
+
+def test_json_nested_too_deep_is_told() -> None:
+    with (
+        served(sending(b"[" * 100_000)) as (url, lines),
+        asking(url) as connection,
+        pytest.raises(SourceError, match="is JSON nested too deep to be read"),
+    ):
+        connection.get_json(f"{url}/x")
+    assert len(lines) == 1
+
+
+@pytest.mark.parametrize("length", ["9" * 5000, "\xb2", "-1", "many"])
+def test_a_length_that_is_none_is_none(length: str) -> None:
+    with served(sending(b"[1]", Content_Length=length)) as (url, _), asking(url) as connection:
+        with connection.open(f"{url}/x") as answer:
+            assert (answer.length, answer.ends_marked) == (None, False)
+        assert connection.get_json(f"{url}/x") == [1]
+
+
+def trickling(status: int, size: int, step: int, pause: float, **headers: str) -> Trouble:
+    answer = Answer(status, b"x" * size, headers, piece=step, pause=pause)
+    return Trouble("trickling", lambda *_: answer)
+
+
+def test_a_slow_refusal_is_not_listened_to(portal: Portal, connection: Connection) -> None:
+    portal.faults.add(Fault(trickling(500, 60_000, 50, 0.02), times=None))
+    start = time.monotonic()
+    with pytest.raises(SourceError, match=r"answers 500 .*\(4 times in a row\)"):
+        connection.get_json(portal.url + HOME)
+    assert time.monotonic() - start < 4
+
+
+def test_a_refusal_that_is_fast_enough_for_a_file_is_not(portal: Portal) -> None:
+    portal.faults.add(Fault(trickling(400, 60_000, 500, 0.03)))
+    start = time.monotonic()
+    with (
+        Connection(portal=portal.url, patience=Patience(slowest=0, window=0.2)) as connection,
+        pytest.raises(SourceError, match="answers 400"),
+    ):
+        connection.get_json(portal.url + HOME)
+    assert time.monotonic() - start < 2
+
+
+def test_a_long_refusal_is_not_read_to_its_end(portal: Portal) -> None:
+    head = b"<html><title>Sorry</title>"
+    answer = Answer(400, head + b"x" * 20_000_000, piece=1 << 16, pause=0.01)
+    portal.faults.add(Fault(Trouble("long", lambda *_: answer), times=None))
+    with (
+        Connection(portal=portal.url) as connection,
+        pytest.raises(SourceError, match=r"answers 400 Bad Request \('Sorry'\)"),
+    ):
+        connection.get_json(portal.url + HOME)
+    assert portal.log.requests()[0].sent < 10_000_000
+
+
+@pytest.mark.parametrize(("size", "patience"), [(15_000, SOON), (60_000, Patience(slowest=0))], ids=["short", "long"])
+def test_a_slow_redirect_is_followed_at_once(portal: Portal, size: int, patience: Patience) -> None:
+    portal.faults.add(Fault(trickling(307, size, 10, 0.02, Location=HOME), path="/there"))
+    start = time.monotonic()
+    with Connection(portal=portal.url, patience=patience) as connection:
+        assert connection.get_json(portal.url + "/there")["title"] == "Home"
+    assert time.monotonic() - start < 2
+
+
+@pytest.mark.parametrize("status", [307, 500])
+def test_a_slow_body_ends_when_told_to_stop(portal: Portal, status: int) -> None:
+    portal.faults.add(Fault(trickling(status, 15_000, 1, 0.02, Location=HOME), times=None))
+    stop = threading.Event()
+    with Connection(portal=portal.url, patience=Patience(slowest=0)) as patient:
+        threading.Timer(0.1, stop.set).start()
+        start = time.monotonic()
+        with pytest.raises(StoppedError), patient.open(portal.url + "/there", stop=stop):
+            pass
+        assert time.monotonic() - start < 2
 
 
 def test_sixteen_threads_keep_the_pace(portal: Portal, connection: Connection) -> None:
@@ -256,35 +410,18 @@ def test_sixteen_threads_keep_the_pace(portal: Portal, connection: Connection) -
     assert portal.log.fastest() == 10
 
 
-def test_connections_are_used_again(portal: Portal, connection: Connection) -> None:
+def test_connections_are_used_again(portal: Portal, connection: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
+    connect, made = HTTPConnection.connect, []
+
+    def counted(self: HTTPConnection) -> None:
+        made.append(self.port)
+        connect(self)
+
+    monkeypatch.setattr(HTTPConnection, "connect", counted)
     portal.faults.add(Fault(redirected("/?format=json"), path="/there"))
-    for url in ("/there", HOME, HOME):
+    wordy = Answer(307, b"x" * 1000, {"Location": HOME})
+    portal.faults.add(Fault(Trouble("wordy", lambda *_: wordy), path="/where"))
+    for url in ("/there", "/where", HOME, HOME):
         connection.get_json(portal.url + url)
-    pools = connection._adapter.poolmanager.pools
-    assert [pools[key].num_connections for key in pools.keys()] == [1]  # noqa: SIM118
-
-
-@contextmanager
-def served(answer: Any) -> Iterator[tuple[str, list[str]]]:
-    """Run a server that answers every request with a function; give its address and the first lines of the requests."""
-    lines: list[str] = []
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            lines.append(self.requestline)
-            answer(self)
-
-        do_CONNECT = do_GET  # noqa: N815
-
-        def log_message(self, *_: Any) -> None:
-            pass
-
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_address[1]}", lines
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    assert len(portal.log.requests()) == 6
+    assert len(made) == 1

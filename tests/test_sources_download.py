@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -45,11 +46,40 @@ def test_space_is_looked_up_first(home: Home, monkeypatch: pytest.MonkeyPatch, t
     assert download_all(home.connection, jobs) == ["fetched", "fetched"]
 
 
+def test_a_cache_on_another_disk_needs_its_own_space(
+    home: Home, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    cache, jobs = tmp_path / "cache", [(home.wanted(), tmp_path / "files" / "a")]
+
+    def lie(places: dict[str, int]) -> None:
+        """Let every folder named be a disk of its own, with so many bytes free."""
+        names = list(places)
+        device = {name: (number, tmp_path / name) for number, name in enumerate(names)}
+        monkeypatch.setattr(
+            "atac2rna.sources.download._device", lambda path: next(device[n] for n in names if n in path.parts)
+        )
+        monkeypatch.setattr("shutil.disk_usage", lambda folder: SimpleNamespace(free=places[folder.name]))
+
+    size = len(DATA)
+    for free in ((size - 1, size), (size, size - 1)):
+        lie(dict(zip(("cache", "files"), free, strict=True)))
+        full = tmp_path / ("cache" if free[0] < size else "files")
+        with pytest.raises(DiskFullError, match=f"^{full}: the files still to come"):
+            download_all(home.connection, jobs, cache=cache)
+    lie({"cache": size, "files": size})
+    assert download_all(home.connection, jobs, cache=cache) == ["fetched"]
+
+
 class Told(Watch):
     """Keeps what it is told."""
 
     def __init__(self) -> None:
         self.told: list[tuple[Any, ...]] = []
+        self.sets: list[tuple[int, int | None]] = []
+
+    def expected(self, files: int, size: int | None) -> None:
+        assert not self.told
+        self.sets.append((files, size))
 
     def started(self, name: str, total: int | None) -> None:
         self.told.append(("started", name, total))
@@ -116,7 +146,7 @@ def test_failures_do_not_stop_the_others(home: Home, tmp_path: Path) -> None:
     assert "2 of 12 files could not be fetched; ENCFF003AAA: http" in str(fault.value)
     assert "Beside it: ENCFF005AAA." in str(fault.value)
     assert [target.read_bytes() for _, target in jobs if target.exists()] == [*bodies[:3], bodies[4], *bodies[6:]]
-    assert [(what, name) for what, name, _ in watch.told if what == "failed"] == [
+    assert sorted((what, name) for what, name, _ in watch.told if what == "failed") == [
         ("failed", "ENCFF003AAA"),
         ("failed", "ENCFF005AAA"),
     ]
@@ -125,9 +155,18 @@ def test_failures_do_not_stop_the_others(home: Home, tmp_path: Path) -> None:
 def test_where_nothing_works_the_rest_is_not_tried(home: Home, tmp_path: Path) -> None:
     jobs, _ = stored_set(home.portal, tmp_path / "files", 200, 100)
     home.portal.faults.add(Fault(status(404), times=None))
-    with pytest.raises(FailedFilesError, match=r"25 of 200 files .* 175 further files were not tried"):
-        download_all(home.connection, jobs)
+    with pytest.raises(FailedFilesError, match=r"2[5-8] of 200 files .* 17[2-5] further files were not tried"):
+        download_all(home.connection, jobs, workers=4)
     assert len(home.asked()) < 35
+
+
+def test_a_host_that_goes_away_in_the_middle_is_noticed(home: Home, tmp_path: Path) -> None:
+    jobs, _ = stored_set(home.portal, tmp_path / "files", 200, 100)
+    home.portal.faults.add(Fault(status(404), times=range(50, 1000)))
+    with pytest.raises(FailedFilesError) as fault:
+        download_all(home.connection, jobs, workers=4)
+    assert 25 <= len(fault.value.failures) <= 40  # those under way, and a success among the first of them
+    assert len([target for _, target in jobs if target.exists()]) == 50
 
 
 def test_the_watch_hears_everything(home: Home) -> None:
@@ -140,6 +179,12 @@ def test_the_watch_hears_everything(home: Home) -> None:
     done = [told[2] for told in watch.told if told[0] == "advanced"]
     assert done == sorted(done)
     assert done[-1] == len(DATA)
+    assert watch.sets == [(1, len(DATA))]
+    two = Told()
+    download_all(
+        home.connection, [(home.wanted(), home.target), (home.wanted(size=None), home.target.parent / "b")], watch=two
+    )
+    assert two.sets == [(2, None)]
 
 
 def test_two_files_in_one_place_are_refused(home: Home) -> None:
@@ -194,6 +239,20 @@ def test_an_interrupted_set_is_continued(home: Home, tmp_path: Path, pressed: si
     assert done.stdout.count("fetched") + done.stdout.count("there") == 6
     assert [target.read_bytes() for _, target in jobs] == bodies
     assert sum(request.sent for request in home.portal.log.requests()) == sum(map(len, bodies)) - come
+
+
+def test_two_programs_that_want_one_file_fetch_it_once(home: Home, tmp_path: Path) -> None:
+    wanted = home.wanted()
+    line = f"{wanted.name} {wanted.urls[0]} {wanted.size} {wanted.md5}"
+    command = [sys.executable, "-c", PROGRAM, home.portal.url, str(tmp_path / "files"), line]
+    home.portal.faults.add(Fault(trickle(10_000, 0.05), role="storage"))
+    running = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    said = sorted(program.communicate(timeout=20)[0] for program in running)
+    assert said == ["['fetched']\n", "['there']\n"]
+    assert [program.returncode for program in running] == [0, 0]
+    assert (tmp_path / "files" / wanted.name).read_bytes() == DATA
+    assert os.listdir(tmp_path / "files") == [wanted.name]
+    assert home.asked() == [""]
 
 
 def test_a_silent_server_does_not_hold_an_interrupted_program(home: Home, tmp_path: Path) -> None:

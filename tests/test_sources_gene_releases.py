@@ -1,18 +1,24 @@
 """Gene tables of releases, fetched from a mirror on loopback by the command."""
 
 import gzip
+import os
 import subprocess
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from hashlib import md5
 from pathlib import Path
 from random import Random
+from time import sleep
+from typing import Any
 
 import pytest
 
-from atac2rna.annotations import parse_release
+from atac2rna.annotations import parse_release, release_path
+from atac2rna.errors import InputError
 from atac2rna.formats.annotation import read_annotation, write_gene_table
 from atac2rna.sources.connection import Patience
 from atac2rna.sources.gene_releases import fetch_gene_table
+from atac2rna.sources.part import held_part
 from atac2rna.sources.wanted import file_sum
 from conftest import Cli
 from encode_portal import Catalogue, Fault, Portal, running_portal
@@ -144,6 +150,47 @@ def test_an_interrupted_download_is_continued(mirror: Portal, tmp_path: Path) ->
     fetch_gene_table(parse_release("GENCODE:V29"), mirror=f"{mirror.storage_url}/gencode", patience=SOON)
     (request,) = mirror.log.requests("*.gtf.gz")
     assert request.headers["range"] == "bytes=100-"
+
+
+def test_several_that_want_one_table_make_it_once(
+    mirror: Portal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def slowly(*told: Any, **more: Any) -> None:
+        sleep(0.3)
+        write_gene_table(*told, **more)
+
+    monkeypatch.setattr("atac2rna.sources.gene_releases.write_gene_table", slowly)
+    root = f"{mirror.storage_url}/gencode"
+    with ThreadPoolExecutor(3) as threads:
+        asked = [threads.submit(fetch_gene_table, parse_release("GENCODE:V29"), mirror=root) for _ in range(3)]
+        kept = [one.result() for one in asked]
+    assert sorted(one.fetched for one in kept) == [False, False, True]
+    assert {one.table.fingerprint for one in kept} == {kept[0].table.fingerprint}
+    assert [path.name for path in kept[0].path.parent.iterdir()] == ["GENCODE-V29.tsv.gz"]
+    assert len(mirror.log.requests("*.gtf.gz")) == 1
+
+
+def test_one_who_lets_a_table_lie_is_not_waited_for(
+    mirror: Portal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("atac2rna.sources.gene_releases._IDLE", 0.1)
+    release = parse_release("GENCODE:V29")
+    path = release_path(release)
+    path.parent.mkdir(parents=True)
+    theirs = path.with_name("gencode.v29.annotation.gtf.gz")
+    theirs.write_bytes(mirror.catalogue.mirror[f"gencode/Gencode_human/release_29/{theirs.name}"])
+    with held_part(path, idle=1):
+        kept = fetch_gene_table(release, mirror=f"{mirror.storage_url}/gencode", patience=SOON)
+        assert (len(kept.table), kept.fetched) == (40, True)
+    assert sorted(os.listdir(path.parent)) == [path.name, theirs.name]
+
+
+def test_a_sum_of_too_many_digits_is_no_sum(mirror: Portal) -> None:
+    folder = "ensembl/release-110/gtf/mus_musculus"
+    mirror.catalogue.mirror[f"{folder}/CHECKSUMS"] = b"9" * 5000 + b" 1 Mus_musculus.GRCm39.110.gtf.gz\n"
+    release = parse_release("ENSEMBL:110", organism="mouse")
+    with pytest.raises(InputError, match="got 0 of 0 files"):
+        fetch_gene_table(release, mirror=f"{mirror.storage_url}/ensembl", patience=SOON)
 
 
 def test_comments_do_not_change_a_table(mirror: Portal, tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 import errno
 import os
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from hashlib import md5
@@ -33,6 +35,7 @@ from encode_portal.faults import (
     trickle,
     wrong_bytes,
 )
+from loopback_server import served
 from portal_files import ACCESSION, DATA, SOON, Home
 
 
@@ -186,6 +189,38 @@ def test_neither_size_nor_end_nor_md5_is_refused(home: Home) -> None:
         download(home.connection, home.wanted(md5=None, size=None), home.target)
 
 
+def test_a_large_file_that_is_damaged_is_fetched_twice_at_most(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    home.portal.faults.add(Fault(wrong_bytes(), role="storage", times=None))
+    for largest, requests in ((len(DATA) - 1, 2), (len(DATA), SOON.attempts)):
+        monkeypatch.setattr("atac2rna.sources.transfer._LARGE", largest)
+        home.portal.log.clear()
+        with pytest.raises(SourceError, match=r"has the md5 .*\((twice|4 times in a row)\)\. The source holds"):
+            download(home.connection, home.wanted(), home.target)
+        assert len(home.asked()) == requests
+
+
+def test_a_part_is_named_within_reason(home: Home) -> None:
+    home.target.parent.mkdir()
+    home.part.write_bytes(DATA[:2])
+
+    def answer(handler: Any) -> None:
+        handler.send_response(206)
+        handler.send_header("Content-Range", f"bytes 2-{'9' * 5000}/*")
+        handler.end_headers()
+
+    with served(answer) as (url, _), pytest.raises(SourceError, match="was asked for the bytes from 0") as fault:
+        download(home.connection, home.wanted(f"{url}/x"), home.target)
+    assert len(str(fault.value)) < 400
+
+
+def test_a_signature_may_expire_again_after_progress(home: Home) -> None:
+    home.portal.faults.add(Fault(status(403), role="storage", times=(0, 2)))
+    home.portal.faults.add(Fault(cut_at(0.5), role="storage", times=(1,)))
+    download(home.connection, home.wanted(home.by_portal), home.target)
+    assert home.had()
+    assert [request.status for request in home.portal.log.requests(role="storage")] == [403, 200, 403, 206]
+
+
 def test_an_expired_signature_is_renewed_once(home: Home) -> None:
     home.portal.faults.add(Fault(status(403), role="storage"))
     download(home.connection, home.wanted(home.by_portal), home.target)
@@ -236,11 +271,21 @@ def test_a_full_disk_keeps_what_fitted(home: Home, monkeypatch: pytest.MonkeyPat
 
 
 @pytest.mark.parametrize(
-    "fields", [("../x", 1, None), (".x", 1, None), ("x", -1, None), ("x", 1, "F" * 32), ("x", 1, "..")]
+    "fields",
+    [
+        *(("../x", 1, None), (".x", 1, None), ("x", -1, None), ("x", 1, "F" * 32), ("x", 1, "..")),
+        *(("x", 2**53 + 1, None), ("x", 10**400, None), ("x", -(10**5000), None)),
+    ],
+    ids=range(8),
 )
 def test_names_that_lead_astray_are_refused(fields: tuple[str, int, str | None]) -> None:
     with pytest.raises(InputError):
         Wanted(fields[0], ("https://ftp.ebi.ac.uk/x",), *fields[1:])
+
+
+def test_the_largest_file_that_is_taken(home: Home) -> None:
+    with pytest.raises(DiskFullError, match=r"take 9,007,199\.25 GB"):
+        download_all(home.connection, [(home.wanted(size=2**53), home.target)])
 
 
 def test_a_folder_in_the_way_is_told(home: Home) -> None:
@@ -275,6 +320,26 @@ def test_one_who_lets_a_part_lie_is_not_waited_for(home: Home) -> None:
         assert home.target.read_bytes() == DATA
         assert sorted(os.listdir(home.target.parent)) == [home.target.name, home.part.name]
     assert home.part.read_bytes() == DATA[:10]
+
+
+def test_a_file_that_is_there_leaves_no_part(home: Home) -> None:
+    home.target.parent.mkdir()
+    home.target.write_bytes(DATA)
+    home.part.write_bytes(DATA[:10])
+    with held_part(home.target, idle=1):
+        assert download(home.connection, home.wanted(), home.target) == "there"
+        assert home.part.exists()  # another process is at it
+    assert download(home.connection, home.wanted(), home.target) == "there"
+    assert home.had()
+
+
+def test_a_machine_without_locks_can_import_the_package() -> None:
+    program = """
+import sys
+sys.modules["fcntl"] = None
+import atac2rna, atac2rna.cli.main, atac2rna.prediction, atac2rna.sources.gene_releases, atac2rna.sources.encode.fetching
+"""
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
 
 
 def test_waiting_for_another_ends_when_told_to_stop(home: Home) -> None:

@@ -12,8 +12,8 @@ from atac2rna.genome import canonical_assembly
 Organism = Literal["human", "mouse"]
 AnnotationSource = Literal["GENCODE", "ENSEMBL"]
 
-_RELEASE = re.compile(r"(?:(GENCODE|ENSEMBL)[: ])?([VM]?)(\d{1,3}[a-d]?)", re.IGNORECASE)
-_KEPT = re.compile(r"(GENCODE|ENSEMBL)-([VM]?)(\d+)([a-d]?)\.tsv\.gz")
+_RELEASE = re.compile(r"(?:(GENCODE|ENSEMBL)[: ])?([VM]?)([1-9][0-9]{0,2}[a-d]?)", re.IGNORECASE | re.ASCII)
+_KEPT = re.compile(r"(GENCODE|ENSEMBL)-([VM]?)([1-9][0-9]*)([a-d]?)\.tsv\.gz")
 # First release on each assembly, newest first; what is older than the last line lies on assemblies of before 2009.
 _SINCE: dict[tuple[AnnotationSource, Organism], tuple[tuple[int, str], ...]] = {
     ("GENCODE", "human"): ((20, "hg38"), (3, "hg19")),

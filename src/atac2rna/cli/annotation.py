@@ -45,7 +45,7 @@ def annotation(
 
     console = Console(quiet=quiet, verbose=verbose)
     wanted = parse_release(release, organism=None if organism is None else organism.value)
-    with shown_transfers(console, "fetch", files=1, size=None) as watch:
+    with shown_transfers(console, "fetch") as watch:
         kept = fetch_gene_table(wanted, mirror=mirror, watch=watch, working=console.note)
     if output is not None:
         with whole_file(output) as temporary:

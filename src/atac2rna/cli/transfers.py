@@ -14,14 +14,12 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def shown_transfers(console: Console, what: str, *, files: int, size: int | None) -> Iterator[Watch]:
+def shown_transfers(console: Console, what: str) -> Iterator[Watch]:
     """Give a watch that shows how a set of files comes along.
 
     Args:
         console: Where; nothing is shown if it is quiet.
         what: What the set is, in front of its bar or line.
-        files: Number of files.
-        size: Bytes of all together, None if unknown.
     """
     import sys
 
@@ -29,9 +27,9 @@ def shown_transfers(console: Console, what: str, *, files: int, size: int | None
         yield Watch()
     elif sys.stderr is not None and sys.stderr.isatty():
         with _progress() as bars:
-            yield _Bars(bars, what, size)
+            yield _Bars(bars, what)
     else:
-        yield _Lines(console, what, files)
+        yield _Lines(console, what)
 
 
 def _progress() -> "Progress":
@@ -46,12 +44,16 @@ def _progress() -> "Progress":
 class _Bars(Watch):
     """A bar for the set, and one for each file that is on its way."""
 
-    def __init__(self, bars: "Progress", what: str, size: int | None) -> None:
+    def __init__(self, bars: "Progress", what: str) -> None:
         self._bars = bars
-        self._whole = bars.add_task(what, total=size)
+        self._whole = bars.add_task(what, total=None)
         self._tasks: dict[str, TaskID] = {}
         self._sizes: dict[str, int | None] = {}
         self._done: dict[str, int] = {}
+
+    def expected(self, files: int, size: int | None) -> None:
+        """Give the bar of the set an end."""
+        self._bars.update(self._whole, total=size)
 
     def started(self, name: str, total: int | None) -> None:
         """Show the file."""
@@ -81,11 +83,15 @@ class _Bars(Watch):
 class _Lines(Watch):
     """A line at every tenth of the files; with `verbose` for each of them, and for every further try."""
 
-    def __init__(self, console: Console, what: str, files: int) -> None:
+    def __init__(self, console: Console, what: str) -> None:
         self._console = console
         self._what = what
-        self._files = files
+        self._files = 1
         self._count = 0
+
+    def expected(self, files: int, size: int | None) -> None:
+        """Count up to there."""
+        self._files = files
 
     def started(self, name: str, total: int | None) -> None:
         """Say so where there is but one file to wait for."""
@@ -103,7 +109,7 @@ class _Lines(Watch):
 
     def failed(self, name: str, why: str) -> None:
         """Say why."""
-        self._console.note(f"{self._what}: {name} failed: {why}")
+        self._console.note(f"{self._what}: {name} failed: {why[:200]}")
         self._end(f"{name}: failed")
 
     def _end(self, step: str) -> None:

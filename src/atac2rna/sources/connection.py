@@ -17,19 +17,19 @@ from requests.utils import get_environ_proxies
 
 from atac2rna import __version__
 from atac2rna.sources.addresses import PORTAL, Address, Addresses
-from atac2rna.sources.answer import Answer, told
 from atac2rna.sources.faults import ForbiddenError, NotFoundError, PassingError, SourceError
 from atac2rna.sources.pace import Pace
 from atac2rna.sources.patience import Patience, Tries, retry_after
+from atac2rna.sources.response import Response, told
 
 __all__ = [
     "PORTAL",
-    "Answer",
     "Connection",
     "ForbiddenError",
     "NotFoundError",
     "PassingError",
     "Patience",
+    "Response",
     "SourceError",
 ]
 
@@ -37,7 +37,7 @@ _REDIRECTS = (301, 302, 303, 307, 308)
 _STEPS = 5
 _PASSING = (408, 425, 429)
 _JSON = "application/json"
-_TEXT_BYTES = 1 << 26
+_FEW_BYTES = 1 << 14
 
 
 class Connection:
@@ -50,7 +50,6 @@ class Connection:
         mirrors: tuple[str, ...] = (),
         patience: Patience | None = None,
         per_second: int = 10,
-        seed: int = 0,
     ) -> None:
         """Open nothing yet.
 
@@ -59,7 +58,6 @@ class Connection:
             mirrors: Roots of further servers that may be asked.
             patience: How long faults are borne.
             per_second: Requests that reach the portal in any one second at most; others are not paced.
-            seed: Seed of the waits between tries.
 
         Raises:
             SourceError: If a root is no https address and not on this machine.
@@ -68,7 +66,7 @@ class Connection:
         self.patience = patience or Patience()
         self._addresses = Addresses(self.portal, mirrors)
         self._pace = Pace(per_second)
-        self._draw = random.Random(seed)
+        self._draw = random.Random()  # without a seed: machines that were refused at once must not come back at once
         self._adapter = HTTPAdapter(pool_connections=8, pool_maxsize=64)
 
     def __enter__(self) -> "Connection":
@@ -118,7 +116,7 @@ class Connection:
         kind: str = "*/*",
         part: Mapping[str, str] | None = None,
         stop: threading.Event | None = None,
-    ) -> Iterator[Answer]:
+    ) -> Iterator[Response]:
         """Try once to get what is at an address, redirects followed.
 
         Args:
@@ -136,15 +134,15 @@ class Connection:
         address, seen = self._addresses.admit(url), {url}
         while True:
             with self._ask(address, kind, part or {}, stop) as response:
+                answer = Response(address, response, self.patience, stop)
                 if response.status_code not in _REDIRECTS:
-                    answer = Answer(address, response, self.patience, stop)
                     if response.status_code not in accepted:
                         raise self._refusal(answer, redirected=address.url != url)
                     yield answer
                     return
                 address = self._redirected(address, response, seen)
-                if len(response.headers.get("Content-Length", "unknown")) < 6:
-                    response.raw.drain_conn()  # few bytes: read on, so that the connection can be used again
+                if answer.length is not None and answer.length < _FEW_BYTES:
+                    answer.beginning()  # read to its end, so that the connection can be used again
 
     def _redirected(self, source: Address, response: requests.Response, seen: set[str]) -> Address:
         location = response.headers.get("Location")
@@ -184,7 +182,7 @@ class Connection:
             # An answer read to its end has given its socket back already; any other is not worth reading on.
             response.close()
 
-    def _refusal(self, answer: Answer, *, redirected: bool) -> SourceError:
+    def _refusal(self, answer: Response, *, redirected: bool) -> SourceError:
         """Put a status into words."""
         status, url = answer.status, answer.url
         reason = f"answers {status} {answer.phrase}".rstrip() + answer.explanation()
@@ -207,6 +205,6 @@ class Connection:
         while True:
             try:
                 with self.open(url, accepted=accepted, kind=kind) as answer:
-                    return answer.json() if kind == _JSON else answer.text(limit=_TEXT_BYTES)
+                    return answer.json() if kind == _JSON else answer.text()
             except PassingError as fault:
                 tries.again(fault)

@@ -25,6 +25,9 @@ _FAREWELL = 0.5
 class Watch:
     """Who is told how a set comes along; takes no notice itself. Calls come one at a time, from any thread."""
 
+    def expected(self, files: int, size: int | None) -> None:
+        """Take note of what the set holds, once, before anything else: files, and their bytes, None if unknown."""
+
     def started(self, name: str, total: int | None) -> None:
         """Take note that a file is being seen to; `total` is its size in bytes, None if unknown."""
 
@@ -72,7 +75,7 @@ def download_all(
     """Have every file in its place, several at a time.
 
     A file that fails does not stop the others; Ctrl-C and a full disk do, at once, and what has come is continued by the
-    next run. After 25 failures without one success the rest is not tried.
+    next run. After 25 failures in a row the rest is not tried.
 
     Args:
         connection: Who is asked.
@@ -94,7 +97,10 @@ def download_all(
             raise InputError(f"{target}: every file has a place of its own; {wanted.name} is the second for this one.")
         places.add(target)
     check_space(jobs, cache=cache)
-    return _Crew(connection, jobs, watch or Watch(), cache).run(workers)
+    watch = watch or Watch()
+    sizes = [wanted.size for wanted, _ in jobs]
+    watch.expected(len(jobs), None if None in sizes else sum(size or 0 for size in sizes))
+    return _Crew(connection, jobs, watch, cache).run(workers)
 
 
 def check_space(jobs: Sequence[tuple[Wanted, Path]], *, cache: Path | None = None) -> None:
@@ -150,7 +156,9 @@ class _Crew:
         self._watching = threading.Lock()
         self._stop = threading.Event()
         self._waiting: queue.SimpleQueue[int] = queue.SimpleQueue()
-        self._done: queue.SimpleQueue[_Outcome] = queue.SimpleQueue()
+        self._done: queue.SimpleQueue[_Outcome | None] = queue.SimpleQueue()
+        self._counting = threading.Lock()
+        self._failed_in_a_row = 0
 
     def run(self, workers: int) -> list[Obtained]:
         """Fetch all of them."""
@@ -160,7 +168,7 @@ class _Crew:
         try:
             for thread in threads:
                 thread.start()
-            return self._collected()
+            return self._collected(len(threads))
         finally:
             self._stop.set()
             until = time.monotonic() + _FAREWELL
@@ -168,11 +176,15 @@ class _Crew:
                 if thread.ident is not None:
                     thread.join(max(0.0, until - time.monotonic()))
 
-    def _collected(self) -> list[Obtained]:
+    def _collected(self, workers: int) -> list[Obtained]:
+        """Wait until every worker has ended."""
         had: dict[int, Obtained] = {}
         failures: dict[int, InputError] = {}
-        while len(had) + len(failures) < len(self._jobs) and (had or len(failures) < _HOPELESS):
+        while workers:
             outcome = self._done.get()
+            if outcome is None:
+                workers -= 1
+                continue
             fault = outcome.fault
             if outcome.how is not None:
                 had[outcome.index] = outcome.how
@@ -186,13 +198,17 @@ class _Crew:
         return [had[index] for index in range(len(self._jobs))]
 
     def _work(self) -> None:
-        while not self._stop.is_set():
-            try:
+        try:
+            while not self._stop.is_set() and self._failed_in_a_row < _HOPELESS:
                 index = self._waiting.get_nowait()
-            except queue.Empty:
-                return
-            with _Outcome(index, self._done) as outcome:
-                outcome.how = self._one(*self._jobs[index])
+                with _Outcome(index, self._done) as outcome:
+                    outcome.how = self._one(*self._jobs[index])
+                with self._counting:
+                    self._failed_in_a_row = 0 if outcome.fault is None else self._failed_in_a_row + 1
+        except queue.Empty:
+            return
+        finally:
+            self._done.put(None)
 
     def _one(self, wanted: Wanted, target: Path) -> Obtained:
         name = wanted.name
@@ -222,7 +238,7 @@ class _Crew:
 class _Outcome:
     """What became of one file; whatever is raised in its block is carried to the thread that collects."""
 
-    def __init__(self, index: int, done: "queue.SimpleQueue[_Outcome]") -> None:
+    def __init__(self, index: int, done: "queue.SimpleQueue[_Outcome | None]") -> None:
         self.index = index
         self.how: Obtained | None = None
         self.fault: BaseException | None = None

@@ -13,6 +13,7 @@ from atac2rna.formats.annotation import read_annotation, write_gene_table
 from atac2rna.genome import GeneTable
 from atac2rna.sources.connection import Connection, Patience
 from atac2rna.sources.download import Watch
+from atac2rna.sources.part import Part, held_part
 from atac2rna.sources.transfer import download, made_folder
 from atac2rna.sources.wanted import Wanted
 
@@ -23,8 +24,10 @@ ROOTS: dict[AnnotationSource, str] = {
 """Where the releases lie; a mirror replaces the root and keeps what is below."""
 
 _MD5 = re.compile(r"([0-9a-f]{32})\s+\*?(?:\./)?([^\s/]+)")
-_SUM = re.compile(r"(\d+)\s+(\d+)\s+(?:\./)?([^\s/]+)")
+_SUM = re.compile(r"([0-9]{1,5})\s+([0-9]{1,13})\s+(?:\./)?([^\s/]+)")
 _ENSEMBL_NAMES = {"hg38": "GRCh38", "hg19": "GRCh37", "mm10": "GRCm38", "mm39": "GRCm39"}
+_IDLE = 600.0
+"""Seconds that another process is given to fetch and convert a GTF; then the table is made beside it."""
 _SPECIES = {"human": "homo_sapiens", "mouse": "mus_musculus"}
 
 
@@ -53,7 +56,8 @@ def fetch_gene_table(
 ) -> KeptTable:
     """Have the gene table of a release in the cache, fetching its GTF unless it is there.
 
-    The GTF is verified by the checksums that lie beside it and not kept. The first lines of the table tell its source.
+    The GTF is verified by the checksums that lie beside it and not kept. The first lines of the table tell its source. Of
+    several processes that want one table, one makes it and the others wait.
 
     Args:
         release: Which.
@@ -67,23 +71,41 @@ def fetch_gene_table(
         InputError: If the release has no such file, or the cache cannot be written.
     """
     path = release_path(release)
-    if path.is_file():
-        return KeptTable(path, read_annotation(path, assembly=release.assembly), fetched=False)
-    root = (mirror or ROOTS[release.source]).rstrip("/")
-    made_folder(path.parent, remedy=f"name another folder for the cache in {CACHE_VARIABLE}")
-    watch = watch or Watch()
-    with Connection(mirrors=(root,), patience=patience) as connection:
-        wanted = _listed(connection, release, f"{root}/{_below(release)}")
-        whole = path.with_name(wanted.name)
-        watch.started(wanted.name, None)
-        how = download(
-            connection,
-            wanted,
-            whole,
-            progress=lambda done: watch.advanced(wanted.name, done),
-            retried=lambda why: watch.retried(wanted.name, why),
-        )
-        watch.finished(wanted.name, how)
+    if not path.is_file():
+        root = (mirror or ROOTS[release.source]).rstrip("/")
+        made_folder(path.parent, remedy=f"name another folder for the cache in {CACHE_VARIABLE}")
+        with (
+            Connection(mirrors=(root,), patience=patience) as connection,
+            held_part(path, idle=_IDLE) as hold,
+        ):
+            if not path.is_file():  # else another process was faster
+                wanted = _listed(connection, release, f"{root}/{_below(release)}")
+                return _converted(connection, release, wanted, path, hold, watch or Watch(), working)
+    return KeptTable(path, read_annotation(path, assembly=release.assembly), fetched=False)
+
+
+def _converted(
+    connection: Connection,
+    release: Release,
+    wanted: Wanted,
+    path: Path,
+    hold: Part,
+    watch: Watch,
+    working: Callable[[str], None],
+) -> KeptTable:
+    """Fetch a GTF, write the gene table of it at `path`, and remove it."""
+    # One who could not wait for another process works on a file of its own.
+    whole = path.with_name(wanted.name if hold.shared else f"{hold.path.stem}.{wanted.name}")
+    watch.expected(1, None)
+    watch.started(wanted.name, None)
+    how = download(
+        connection,
+        wanted,
+        whole,
+        progress=lambda done: watch.advanced(wanted.name, done),
+        retried=lambda why: watch.retried(wanted.name, why),
+    )
+    watch.finished(wanted.name, how)
     working(f"read {wanted.name}")
     table = read_annotation(whole, assembly=release.assembly)
     told = {"md5": wanted.md5} if wanted.md5 else {"sum": "{} {}".format(*(wanted.bsd or ("", "")))}

@@ -2,18 +2,14 @@
 
 import errno
 import os
-import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from atac2rna.errors import InputError
 from atac2rna.sources.faults import DiskFullError, StoppedError
-
-if sys.platform != "win32":
-    import fcntl
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _POLL = 0.1
@@ -22,9 +18,10 @@ _POLL = 0.1
 class Part:
     """What has come of a file. Every block is on its way to the disk at once, so an interruption loses none."""
 
-    def __init__(self, path: Path, handle: int) -> None:
-        """Take the path, and the file opened for appending."""
+    def __init__(self, path: Path, handle: int, *, shared: bool) -> None:
+        """Take the path, the file opened for appending, and whether others wait for this part."""
         self.path = path
+        self.shared = shared
         self._handle = handle
 
     @property
@@ -81,19 +78,30 @@ def held_part(target: Path, *, idle: float, stop: threading.Event | None = None)
         InputError: If the folder cannot be written.
         StoppedError: If `stop` is set while waiting.
     """
-    path = target.with_name(target.name + ".part")
+    path = _shared_path(target)
     handle = _hold(path, idle, stop)
-    own = handle is None
+    shared = handle is not None
     if handle is None:
         path = target.with_name(f"{target.name}.{os.getpid()}-{threading.get_ident()}.part")
         handle = _opened(path)
-    part = Part(path, handle)
+    part = Part(path, handle, shared=shared)
     try:
         yield part
     finally:
-        if (own or part.size == 0) and _is_same(path, handle):
+        if (part.size == 0 or not shared) and _is_same(path, handle):
             path.unlink(missing_ok=True)
         os.close(handle)
+
+
+def forget_part(target: Path) -> None:
+    """Remove the part of a file that is there, unless another process holds it."""
+    if _shared_path(target).exists():
+        with suppress(InputError), held_part(target, idle=0) as part:  # InputError: a folder that is read only
+            part.clear()
+
+
+def _shared_path(target: Path) -> Path:
+    return target.with_name(target.name + ".part")
 
 
 def _hold(path: Path, idle: float, stop: threading.Event | None) -> int | None:
@@ -114,8 +122,8 @@ def _hold(path: Path, idle: float, stop: threading.Event | None) -> int | None:
 
 
 def _lock(handle: int, idle: float, stop: threading.Event | None) -> bool:
-    if sys.platform == "win32":
-        return False
+    import fcntl  # not on Windows, where the rest of the package works
+
     size, since = -1, time.monotonic()
     while True:
         try:

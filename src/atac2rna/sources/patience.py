@@ -1,6 +1,7 @@
 """How long a fault of the network is borne: attempts, waits, and what a server asks for."""
 
 import random
+import re
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from email.utils import parsedate_to_datetime
 from atac2rna.sources.faults import PassingError, SourceError, StoppedError
 
 _YEAR = 365 * 86400.0
+_SECONDS = re.compile(r"[0-9]+")
 
 
 @dataclass(frozen=True)
@@ -92,11 +94,11 @@ def retry_after(text: str | None) -> float | None:
     """Read a Retry-After header, seconds or a date (RFC 9110, 10.2.3), as seconds from now; None if it says nothing."""
     if text is None:
         return None
-    if text.strip().isdecimal():
+    if _SECONDS.fullmatch(text.strip()):
         return min(float(text), _YEAR)
     try:
         date = parsedate_to_datetime(text)
-    except ValueError:
+        date = date if date.tzinfo else date.replace(tzinfo=UTC)
+        return min(max(0.0, (date - datetime.now(UTC)).total_seconds()), _YEAR)
+    except (ValueError, OverflowError):  # at the ends of the calendar
         return None
-    date = date if date.tzinfo else date.replace(tzinfo=UTC)
-    return min(max(0.0, (date - datetime.now(UTC)).total_seconds()), _YEAR)

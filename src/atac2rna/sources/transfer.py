@@ -7,16 +7,16 @@ from pathlib import Path
 from typing import Literal
 
 from atac2rna.errors import InputError
-from atac2rna.sources.connection import Answer, Connection
+from atac2rna.sources.connection import Connection, Response
 from atac2rna.sources.faults import ForbiddenError, PassingError, SourceError
-from atac2rna.sources.part import Part, held_part
+from atac2rna.sources.part import Part, forget_part, held_part
 from atac2rna.sources.wanted import Wanted
 
 Obtained = Literal["fetched", "there", "cache"]
 """How a file was had. fetched: over the network; there: it was in its place; cache: from the files kept for all projects."""
 
-_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)")
-_BEYOND = re.compile(r"bytes \*/(\d+)")
+_RANGE = re.compile(r"bytes ([0-9]{1,18})-[0-9]{1,18}/([0-9]{1,18}|\*)")
+_BEYOND = re.compile(r"bytes \*/([0-9]{1,18})")
 _STEP = 1 << 16
 _LARGE = 1 << 26
 _PAGE = (b"<!doctype html", b"<html", b"<head")
@@ -54,6 +54,7 @@ def download(
         StoppedError: If `stop` is set.
     """
     if wanted.is_at(target):
+        forget_part(target)
         return "there"
     made_folder(target.parent)
     patience = connection.patience
@@ -167,7 +168,7 @@ class _Transfer:
             self._mark = _mark(answer)
             self._receive(answer, self._wanted.size if total is None else total)
 
-    def _receive(self, answer: Answer, expected: int | None) -> None:
+    def _receive(self, answer: Response, expected: int | None) -> None:
         come = self._part.size
         self._progress(come)
         for block in answer.blocks():
@@ -180,18 +181,18 @@ class _Transfer:
         if expected is not None and come < expected:
             raise PassingError(f"breaks off after {come:,} of {expected:,} bytes", url=answer.url)
 
-    def _continued(self, answer: Answer, have: int) -> int | None:
+    def _continued(self, answer: Response, have: int) -> int | None:
         """Check that a 206 is what was asked for; give the size of the whole."""
         told = answer.headers.get("Content-Range", "")
         found = _RANGE.fullmatch(told.strip())
         if found is None or not have or int(found[1]) != have:
             self._part.clear()
             raise PassingError(
-                f"was asked for the bytes from {have:,} and sends others ({told or 'unnamed'!r})", url=answer.url
+                f"was asked for the bytes from {have:,} and sends others ({told[:80] or 'unnamed'!r})", url=answer.url
             )
-        return None if found[3] == "*" else int(found[3])
+        return None if found[2] == "*" else int(found[2])
 
-    def _beyond(self, answer: Answer, have: int) -> None:
+    def _beyond(self, answer: Response, have: int) -> None:
         """Take a 416 as good news if the part is the whole."""
         found = _BEYOND.fullmatch(answer.headers.get("Content-Range", "").strip())
         if found is None or int(found[1]) != have:
@@ -220,7 +221,7 @@ class _Transfer:
         )
 
 
-def _mark(answer: Answer) -> str:
+def _mark(answer: Response) -> str:
     """What If-Range may name: a strong ETag, else a date."""
     tag = answer.headers.get("ETag", "")
     return tag if tag.startswith('"') else answer.headers.get("Last-Modified", "")

@@ -8,6 +8,7 @@ from pathlib import Path
 from atac2rna.errors import InputError
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
+_MOST_BYTES = 1 << 53
 _MD5 = re.compile(r"[0-9a-f]{32}")
 
 
@@ -42,8 +43,9 @@ class Wanted:
         """
         if not _NAME.fullmatch(self.name) or len(self.name) > 200:
             raise InputError(f"a file is named by letters, digits and . _ + -; got {self.name!r}.")
-        if self.size is not None and self.size < 0:
-            raise InputError(f"{self.name}: a file has 0 or more bytes; got {self.size}.")
+        if self.size is not None and not 0 <= self.size <= _MOST_BYTES:
+            shown = str(self.size) if self.size.bit_length() < 100 else "a number of more than 30 digits"
+            raise InputError(f"{self.name}: a file has 0 to 2**53 bytes; got {shown}.")
         if self.md5 is not None and not _MD5.fullmatch(self.md5):
             raise InputError(f"{self.name}: an md5 is 32 hexadecimal digits in small letters; got {self.md5!r}.")
         if not self.urls:

@@ -62,7 +62,7 @@ def fetch(
     with (
         _told_what_stays(console),
         Connection(portal=address) as connection,
-        shown_transfers(console, "fetch", files=order.n_files, size=None) as watch,
+        shown_transfers(console, "fetch") as watch,
     ):
         fetched = fetch_set(
             Portal(connection),
@@ -108,7 +108,7 @@ def _gene_table(console: "Console", name: str, *, mirror: str | None, at_home: b
         if not (at_home or mirror or release_path(release).is_file()):
             console.note(f"{name}: not fetched, as another portal than ENCODE's was asked; see --mirror")
             return
-        with shown_transfers(console, "gene table", files=1, size=None) as watch:
+        with shown_transfers(console, "gene table") as watch:
             kept = fetch_gene_table(release, mirror=mirror, watch=watch, working=console.note)
         console.say(f"{name}: {len(kept.table):,} genes of {release.assembly}, which build will take")
     except InputError as fault:

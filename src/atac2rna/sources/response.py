@@ -1,13 +1,12 @@
 """What a server answered, and the ways in which it can fail to come."""
 
-import gzip
 import json
 import re
 import threading
 import time
 import zlib
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,12 +18,18 @@ from atac2rna.sources.faults import NotFoundError, PassingError, SourceError, St
 from atac2rna.sources.patience import Patience
 
 _BLOCK = 1 << 18
+_PIECE = 1 << 20
+_BRIEF = 1 << 16
+TEXT_BYTES = 1 << 26
+JSON_BYTES = 1 << 28
+"""The most that a text file and a JSON document are read to, so that none fills the memory."""
+_LENGTH = re.compile(r"[0-9]{1,18}")
 _IN_BETWEEN = "Is there a proxy or a sign-in page in between? Open the address in a browser."
 _TITLE = re.compile(rb"<title>\s*([^<]{1,80})", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
-class Answer:
+class Response:
     """What a server answered; the body is read once.
 
     Attributes:
@@ -58,9 +63,9 @@ class Answer:
 
     @property
     def length(self) -> int | None:
-        """Bytes of the body, None if the server does not say."""
+        """Bytes of the body, None if the server does not say, or something that no file has."""
         text = self.headers.get("Content-Length", "")
-        return int(text) if text.isdecimal() and not self.headers.get("Transfer-Encoding") else None
+        return int(text) if _LENGTH.fullmatch(text) and not self.headers.get("Transfer-Encoding") else None
 
     @property
     def ends_marked(self) -> bool:
@@ -95,60 +100,103 @@ class Answer:
                     raise PassingError(f"delivers only {fresh / passed:,.0f} bytes a second", url=self.url)
                 since, fresh = time.monotonic(), 0
 
-    def text(self, *, what: str = "text", limit: int | None = None) -> bytes:
+    def text(self, *, limit: int = TEXT_BYTES, what: str = "a small file") -> bytes:
         """Read the body whole; `what` is expected there, for the error.
 
         Raises:
             PassingError: As `blocks`, or if it is a web page: the answer of a proxy, or of a server in trouble, passes.
-            SourceError: If it has more than `limit` bytes.
+            SourceError: If it has more than `limit` bytes, decompressed.
         """
         body = bytearray()
-        for block in self.blocks():
-            body += block
-            if limit is not None and len(body) > limit:
-                raise SourceError(f"is longer than {limit:,} bytes, where a small file is expected", url=self.url)
-        if self.headers.get("Content-Encoding") == "gzip":
-            try:
-                body = bytearray(gzip.decompress(body))
-            except (EOFError, OSError, zlib.error):
-                raise PassingError("is damaged on the way (gzip)", url=self.url) from None
+        try:
+            for piece in self._unpacked(self.blocks()):
+                body += piece
+                if len(body) > limit:
+                    raise SourceError(f"is longer than {limit:,} bytes, where {what} is expected", url=self.url)
+        except (EOFError, zlib.error):
+            raise PassingError("is damaged on the way (gzip)", url=self.url) from None
         if self.is_page:
             raise self.page_fault(what, bytes(body))
         return bytes(body)
+
+    def _unpacked(self, blocks: Iterator[bytes]) -> Iterator[bytes]:
+        """Decompress a body that comes as gzip, in pieces, so that a few bytes cannot fill the memory.
+
+        Raises:
+            EOFError: If it ends early.
+            zlib.error: If it is damaged.
+        """
+        if self.headers.get("Content-Encoding", "").lower() not in ("gzip", "x-gzip"):
+            yield from blocks
+            return
+        member = zlib.decompressobj(wbits=31)
+        for block in blocks:
+            rest = block
+            while rest:
+                if member.eof:  # gzip may hold several streams, one after the other
+                    member = zlib.decompressobj(wbits=31)
+                yield member.decompress(rest, _PIECE)
+                rest = member.unconsumed_tail or member.unused_data
+        yield member.flush()
+        if not member.eof:
+            raise EOFError
 
     def page_fault(self, what: str, body: bytes = b"") -> PassingError:
         """Say that a web page came in place of `what`; `body` is its beginning, for the title."""
         return PassingError(f"should be {what}, and is a web page{_title(body)}", url=self.url, remedy=_IN_BETWEEN)
 
-    def json(self) -> Any:
+    def json(self, *, limit: int = JSON_BYTES) -> Any:
         """Read the body as JSON.
 
         Raises:
             NotFoundError: If it is none and came with a 404.
             PassingError: As `text`, or if it is none.
+            SourceError: As `text`, or if it is nested too deep.
         """
         missing = NotFoundError("answers 404 and no JSON", url=self.url, remedy="Check the address of the portal.")
         try:
-            body = self.text(what="JSON")
+            body = self.text(limit=limit, what="JSON")
         except PassingError:
             if self.status == 404 and self.is_page:
                 raise missing from None
             raise
         try:
             return json.loads(body)
-        except (ValueError, RecursionError) as fault:
+        except RecursionError:
+            raise SourceError("is JSON nested too deep to be read", url=self.url, remedy=_IN_BETWEEN) from None
+        except ValueError as fault:
             if self.status == 404:
                 raise missing from None
             raise PassingError(
                 f"should be JSON, and is something else ({fault})", url=self.url, remedy=_IN_BETWEEN
             ) from None
 
+    def beginning(self) -> bytes:
+        """Read what a body that is not needed has to say: 64 KiB of it, for as long as `Patience.window` and no longer.
+
+        Whatever goes wrong on the way ends it without an error. Read to its end, a connection can be used again.
+
+        Raises:
+            StoppedError: If the work is to stop.
+        """
+        body = bytearray()
+        with suppress(PassingError, EOFError, zlib.error):
+            for piece in self._unpacked(self._begun()):
+                body += piece
+                if len(body) >= _BRIEF:
+                    break
+        return bytes(body[:_BRIEF])
+
+    def _begun(self) -> Iterator[bytes]:
+        until = time.monotonic() + self._patience.window
+        for block in self.blocks():
+            yield block
+            if time.monotonic() >= until:
+                return
+
     def explanation(self) -> str:
         """What the body says about a refusal: the portal's `description` or `detail`, or a page's title; "" if nothing."""
-        try:
-            body = self._response.raw.read(1 << 16, decode_content=True)
-        except (HTTPError, OSError):
-            return ""
+        body = self.beginning()
         try:
             told = json.loads(body)
         except (ValueError, RecursionError):
