@@ -1,5 +1,6 @@
 """Which gene table a build takes: the one given, the release that the samples name, the shipped genes, the only one fetched."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -23,8 +24,6 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Files:
 
 def fetched(assembly: str, *releases: str, ids: list[str] = IDS) -> None:
     """Put gene tables into the cache as if they had been fetched; of the n-th release the last n genes are missing."""
-    import os
-
     folder = Path(os.environ[CACHE_VARIABLE]) / "annotation" / assembly
     made = Files(folder)
     for number, release in enumerate(releases):
@@ -151,3 +150,11 @@ def test_gene_lists_in_the_cache_are_read(files: Files) -> None:
     fetched("hg38", "GENCODE:V29")
     found = read_reference(["hg38"], {}, named={"hg38": "GENCODE:V29"})
     assert found.tables["hg38"].frame.equals(read_annotation(found.files["hg38"], assembly="hg38").frame)
+
+
+def test_a_damaged_table_in_the_cache_can_be_had_again(files: Files) -> None:
+    fetched("hg38", "GENCODE:V24")
+    path = Path(os.environ[CACHE_VARIABLE]) / "annotation" / "hg38" / "GENCODE-V24.tsv.gz"
+    path.write_bytes(path.read_bytes()[:20])
+    with pytest.raises(InputError, match="kept in the cache: delete it, and fetch it again with atac2rna annotation"):
+        read_reference(["hg38"], {}, named={"hg38": "GENCODE:V24"})

@@ -110,3 +110,9 @@ def test_a_signature_is_not_told() -> None:
     with pytest.raises(SourceError) as refused:
         Addresses().admit("https://example.org/x?X-Amz-Signature=secret")
     assert "secret" not in str(refused.value)
+
+
+def test_a_login_is_refused_and_not_told() -> None:
+    with pytest.raises(SourceError, match="carries a user name") as refused:
+        Addresses(portal="https://me:secret@example.org")
+    assert "secret" not in str(refused.value)

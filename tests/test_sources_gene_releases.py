@@ -88,6 +88,8 @@ def test_the_command_fetches_keeps_and_copies(mirror: Portal, cli: Cli, tmp_path
     table = read_annotation(tmp_path / "genes.tsv.gz", assembly="hg38")
     assert (len(table), table.gene_ids[1], table.tss[:2].tolist()) == (40, "ENSG00000000001", [999, 6899])
     mirror.log.clear()
+    cli("annotation", "GENCODE:V29", "-o", tmp_path / "plain.tsv")
+    assert (tmp_path / "plain.tsv").read_bytes() == gzip.decompress(kept.read_bytes())
     again = cli("annotation", "gencode:v29", "--mirror", root)
     assert (again.code, again.out) == (0, f"GENCODE:V29: 40 genes of hg38 (human), there already\n{kept}\n")
     assert mirror.log.requests() == []

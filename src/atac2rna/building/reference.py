@@ -115,7 +115,7 @@ def read_reference(
         else:
             files[assembly] = found.genes
         notes += [found.note] if found.note else []
-    tables = {name: read_annotation(path, assembly=name) for name, path in files.items()}
+    tables = {name: _read(path, name, kept=name not in annotations) for name, path in files.items()}
     for name, table in tables.items():
         if name in held and table.fingerprint != held[name].fingerprint:
             raise InputError(
@@ -170,3 +170,15 @@ def _is_release(name: str) -> bool:
     except InputError:
         return False
     return True
+
+
+def _read(path: Path, assembly: str, *, kept: bool) -> GeneTable:
+    """Read an annotation; one that is kept in the cache and damaged can be had again."""
+    try:
+        return read_annotation(path, assembly=assembly)
+    except InputError as fault:
+        if not kept:
+            raise
+        raise InputError(
+            f"{fault} It is kept in the cache: delete it, and fetch it again with atac2rna annotation."
+        ) from None

@@ -35,7 +35,7 @@ def annotation(
     verbose: Verbose = False,
 ) -> None:
     """Parse, fetch, copy, print what it is."""
-    import shutil
+    import gzip
 
     from atac2rna.annotations import parse_release
     from atac2rna.cli.console import Console
@@ -49,7 +49,8 @@ def annotation(
         kept = fetch_gene_table(wanted, mirror=mirror, watch=watch, working=console.note)
     if output is not None:
         with whole_file(output) as temporary:
-            shutil.copyfile(kept.path, temporary)
+            raw = kept.path.read_bytes()
+            temporary.write_bytes(raw if output.suffix == ".gz" else gzip.decompress(raw))
     state = "fetched" if kept.fetched else "there already"
     console.say(f"{wanted.name}: {len(kept.table):,} genes of {wanted.assembly} ({wanted.organism}), {state}")
     console.say(f"{kept.path}" + ("" if output is None else f"\n{output}"))

@@ -1,8 +1,11 @@
 """What can go wrong between this machine and another one."""
 
+import re
+
 from atac2rna.errors import InputError
 
 _LONG = 160
+_LOGIN = re.compile(r"//[^/?#]*@")
 
 
 class SourceError(InputError):
@@ -15,7 +18,7 @@ class SourceError(InputError):
 
     def __init__(self, reason: str, *, url: str, remedy: str = "") -> None:
         """Take what happened, where, and what to do (a whole sentence)."""
-        self.url = url.partition("?")[0] if "Signature" in url or "sig=" in url else url
+        self.url = _LOGIN.sub("//", url.partition("?")[0] if "Signature" in url or "sig=" in url else url)
         self.reason = reason
         self.remedy = remedy
         shown = self.url if len(self.url) <= _LONG else f"{self.url[:_LONG]}..."
