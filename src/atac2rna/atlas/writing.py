@@ -6,6 +6,7 @@ leaves the atlas as it was.
 
 import json
 import shutil
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,6 +26,8 @@ BLOCK_SAMPLES = 64
 """Samples stored together in one set of arrays; bounds both the memory of a build and the number of files."""
 
 _LOCK = ".writing"
+_TRIES = 40
+_PAUSE = 0.05
 
 
 def write_atlas(
@@ -194,7 +197,16 @@ def _sole_writer(path: Path) -> Iterator[Path]:
     finally:
         if ours:
             with uninterrupted():
-                shutil.rmtree(stage, ignore_errors=True)
+                _remove(stage)
+
+
+def _remove(stage: Path) -> None:
+    """Remove a folder into which zarr's threads may still be writing, as they do for a moment after Ctrl-C."""
+    for _ in range(_TRIES):
+        shutil.rmtree(stage, ignore_errors=True)
+        if not stage.exists():
+            return
+        time.sleep(_PAUSE)
 
 
 def _remove_unnamed(path: Path, parts: Iterable[str]) -> None:
