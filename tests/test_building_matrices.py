@@ -10,7 +10,7 @@ import pytest
 from atac2rna.atlas import Atlas
 from atac2rna.building import BuildSettings, build_atlas
 from atac2rna.building.matrices import MatrixFiles, MatrixSamples
-from atac2rna.building.presence import sample_peaks
+from atac2rna.building.presence import presence_remark, sample_peaks
 from atac2rna.cache import CACHE_VARIABLE
 from atac2rna.checking import check_built
 from atac2rna.errors import InputError
@@ -100,18 +100,30 @@ def test_few_regions_are_peaks_wherever_above_0() -> None:
     assert peaks.signal.tolist() == [1, 5.5, 100]
 
 
-def test_background_of_counts_is_no_peak() -> None:
-    counts = np.full(200_000, 3.0)
-    counts[::2] = 4
-    counts[:60_000] = 8
-    peaks = sample_peaks(regions(200_000), counts)
-    assert len(peaks) == 60_000
-    assert peaks.signal.min() == 8
+def test_a_sample_keeps_all_of_its_peaks() -> None:
+    called = np.arange(150_131) / 7 + 1
+    assert len(sample_peaks(regions(150_131), called)) == 150_131
+    assert len(sample_peaks(regions(150_131), np.floor(called))) == 150_131  # counts as well
 
 
-def test_the_strongest_stay_where_most_regions_are_open() -> None:
-    counts = np.arange(60_000, dtype=float) + 30_000
-    assert len(sample_peaks(regions(60_000), counts)) == 50_000
+@pytest.mark.parametrize("fractions", [0.0, 0.25])
+def test_regions_of_other_samples_change_nothing(fractions: float) -> None:
+    own = np.where(np.arange(60_000) % 3 > 0, 2 + np.arange(60_000) % 50, 0) + fractions * (np.arange(60_000) % 3 > 0)
+    alone = sample_peaks(regions(60_000), own)
+    beside = sample_peaks(regions(160_000), np.concatenate([own, np.zeros(100_000)]))
+    assert len(alone) == 40_000
+    for column in ("chrom", "start", "end", "signal"):
+        np.testing.assert_array_equal(getattr(alone, column), getattr(beside, column))
+
+
+def test_where_most_regions_are_peaks_of_every_sample_a_bound_is_offered() -> None:
+    plain = "of 100 regions 60 to 80 (median 70) are peaks of a sample: "
+    offered = "above 0; if the values are read counts, background is among them, and --least-signal sets a bound"
+    assert presence_remark([60, 80], 100, None) == plain + offered
+    assert presence_remark([60, 80], 100, 0.0) == plain + offered
+    assert presence_remark([60, 80], 100, 5.0) == plain + "at least 5"
+    assert presence_remark([100], 100, None).endswith("are peaks of a sample: above 0")  # its own peaks
+    assert presence_remark([30, 50], 100, None).endswith("are peaks of a sample: above 0")
 
 
 def test_a_table_of_called_peaks_keeps_them_all() -> None:

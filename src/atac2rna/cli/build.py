@@ -25,6 +25,7 @@ from atac2rna.cli.sample_tables import (
 
 if TYPE_CHECKING:
     from atac2rna.atlas import Atlas
+    from atac2rna.building import WriteMode
     from atac2rna.cli.console import Console
     from atac2rna.quality.finding import Finding
 
@@ -81,7 +82,7 @@ def build(
 ) -> None:
     """Parse, build, print what is in it and what was found."""
     from atac2rna.atlas import GeneSelection
-    from atac2rna.building import BuildSettings, build_atlas
+    from atac2rna.building import BuildSettings, build_atlas, check_output
     from atac2rna.checking import check_built
     from atac2rna.cli.console import Console
     from atac2rna.errors import InputError
@@ -89,8 +90,19 @@ def build(
     if add and overwrite:
         raise InputError("an atlas is added to or replaced; got both --add and --overwrite. Leave one out.")
     console = Console(quiet=quiet, verbose=verbose)
+    mode: WriteMode = "add" if add else "overwrite" if overwrite else "new"
+    check_output(output, mode)
     tables = SampleTables(
-        atac_matrix, rna_matrix, pairs, h5mu, by, atac_layer, rna_layer, samples_info, assembly, least_signal
+        atac_matrix=atac_matrix,
+        rna_matrix=rna_matrix,
+        pairs=pairs,
+        h5mu=h5mu,
+        by=by,
+        atac_layer=atac_layer,
+        rna_layer=rna_layer,
+        samples_info=samples_info,
+        assembly=assembly,
+        least_signal=least_signal,
     )
     source = choose_source(samples, tables, value_column=value_column)
     chosen = () if biotypes == "all" else parse_names(biotypes, option="--biotypes")
@@ -106,7 +118,7 @@ def build(
             output,
             annotations=parse_annotations(annotation),
             settings=settings,
-            mode="add" if add else "overwrite" if overwrite else "new",
+            mode=mode,
             progress=advance,
             note=console.note,
         )
