@@ -82,16 +82,12 @@ def build(
 ) -> None:
     """Parse, build, print what is in it and what was found."""
     from atac2rna.atlas import GeneSelection
-    from atac2rna.building import BuildSettings, build_atlas, check_output
+    from atac2rna.building import BuildSettings, build_atlas
     from atac2rna.checking import check_built
     from atac2rna.cli.console import Console
-    from atac2rna.errors import InputError
 
-    if add and overwrite:
-        raise InputError("an atlas is added to or replaced; got both --add and --overwrite. Leave one out.")
+    mode = _write_mode(output, add=add, overwrite=overwrite)
     console = Console(quiet=quiet, verbose=verbose)
-    mode: WriteMode = "add" if add else "overwrite" if overwrite else "new"
-    check_output(output, mode)
     tables = SampleTables(
         atac_matrix=atac_matrix,
         rna_matrix=rna_matrix,
@@ -107,24 +103,31 @@ def build(
     source = choose_source(samples, tables, value_column=value_column)
     chosen = () if biotypes == "all" else parse_names(biotypes, option="--biotypes")
     settings = BuildSettings(
-        selection=GeneSelection(chosen, "union" if gene_set is GeneSetOption.union else "common"),
+        selection=GeneSelection(chosen, gene_set.value),
         gene_column=gene_column,
         value_column=value_column,
         workers=workers,
     )
+    genes = parse_annotations(annotation)
     with console.progress("build", len(source.names)) as advance:
         atlas = build_atlas(
-            source,
-            output,
-            annotations=parse_annotations(annotation),
-            settings=settings,
-            mode=mode,
-            progress=advance,
-            note=console.note,
+            source, output, annotations=genes, settings=settings, mode=mode, progress=advance, note=console.note
         )
     for remark in source.remarks:
         console.note(remark)
     _tell(console, atlas, check_built(atlas))
+
+
+def _write_mode(output: Path, *, add: bool, overwrite: bool) -> "WriteMode":
+    """What is to be done with an atlas that is there; refused before tables are read, which takes long."""
+    from atac2rna.building import check_output
+    from atac2rna.errors import InputError
+
+    if add and overwrite:
+        raise InputError("an atlas is added to or replaced; got both --add and --overwrite. Leave one out.")
+    mode: WriteMode = "add" if add else "overwrite" if overwrite else "new"
+    check_output(output, mode)
+    return mode
 
 
 def _tell(console: "Console", atlas: "Atlas", findings: "list[Finding]") -> None:
