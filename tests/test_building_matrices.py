@@ -10,7 +10,7 @@ import pytest
 from atac2rna.atlas import Atlas
 from atac2rna.building import BuildSettings, build_atlas
 from atac2rna.building.matrices import MatrixFiles, MatrixSamples
-from atac2rna.building.presence import sample_peaks
+from atac2rna.building.presence import presence_remark, sample_peaks
 from atac2rna.cache import CACHE_VARIABLE
 from atac2rna.checking import check_built
 from atac2rna.errors import InputError
@@ -100,18 +100,31 @@ def test_few_regions_are_peaks_wherever_above_0() -> None:
     assert peaks.signal.tolist() == [1, 5.5, 100]
 
 
-def test_background_of_counts_is_no_peak() -> None:
-    counts = np.full(200_000, 3.0)
-    counts[::2] = 4
-    counts[:60_000] = 8
-    peaks = sample_peaks(regions(200_000), counts)
-    assert len(peaks) == 60_000
-    assert peaks.signal.min() == 8
+def test_a_sample_keeps_all_of_its_peaks() -> None:
+    called = np.arange(150_131) / 7 + 1
+    assert len(sample_peaks(regions(150_131), called)) == 150_131
+    assert len(sample_peaks(regions(150_131), np.floor(called))) == 150_131  # counts as well
 
 
-def test_the_strongest_stay_where_most_regions_are_open() -> None:
-    counts = np.arange(60_000, dtype=float) + 30_000
-    assert len(sample_peaks(regions(60_000), counts)) == 50_000
+@pytest.mark.parametrize("fraction", [0.0, 0.25])
+def test_regions_of_other_samples_change_nothing(fraction: float) -> None:
+    row = np.arange(120_000)
+    own = np.where(row % 10 > 0, 2 + row % 50 + fraction, 0)
+    alone = sample_peaks(regions(120_000), own)
+    beside = sample_peaks(regions(370_000), np.concatenate([own, np.zeros(250_000)]))
+    assert len(alone) == 108_000
+    for column in ("chrom", "start", "end", "signal"):
+        np.testing.assert_array_equal(getattr(alone, column), getattr(beside, column))
+
+
+def test_where_most_regions_are_peaks_of_every_sample_a_bound_is_offered() -> None:
+    plain = "of 100 regions 60 to 80 (median 70) are peaks of a sample: "
+    offered = "above 0; if the values are read counts, background is among them, and --least-signal sets a bound"
+    assert presence_remark([60, 80], 100, None) == plain + offered
+    assert presence_remark([60, 80], 100, 0.0) == plain + offered
+    assert presence_remark([60, 80], 100, 5.0) == plain + "at least 5"
+    assert presence_remark([100], 100, None).endswith("are peaks of a sample: above 0")  # its own peaks
+    assert presence_remark([30, 50], 100, None).endswith("are peaks of a sample: above 0")
 
 
 def test_a_table_of_called_peaks_keeps_them_all() -> None:
@@ -167,6 +180,30 @@ def test_names_are_paired_by_a_map(files: Files, pairs: str) -> None:
     assert "in the RNA matrix only, left out: 1 (x)" in remarks
 
 
+@pytest.mark.parametrize(
+    ("pairs", "paired"),
+    [
+        ("ATAC sample\tRNA sample\na1\tr1\n", ("a1",)),
+        ("a 1\tr 1\na2\tr2\n", ("a2",)),  # both mistyped: nobody can tell, so it is told
+        ("sample\tx\na1\tr1\n", ("a1",)),  # x is a sample of RNA
+        ("a1\tRNA\na2\tr1\n", ("a2",)),
+        ("a1\tpartner\na1\tr1\n", ("a1",)),  # a1 stands again
+        ("partner\tr1\na1\tr1\n", ("a1",)),
+    ],
+)
+def test_what_is_taken_for_a_header_of_the_map_is_told(files: Files, pairs: str, paired: tuple[str, ...]) -> None:
+    atlas, remarks = build(files, pairs=pairs)
+    assert tuple(atlas.paired) == paired
+    words = pairs.partition("\n")[0].split("\t")
+    (told,) = [remark for remark in remarks if "header" in remark]
+    assert told.endswith(f"pairs.tsv line 1: {words[0]!r} and {words[1]!r} were taken for a header")
+
+
+def test_a_map_without_header_tells_none(files: Files) -> None:
+    _, remarks = build(files, pairs="a1\tr1\na2\tr2\n")
+    assert not [remark for remark in remarks if "header" in remark]
+
+
 def test_equal_names_are_paired_without_a_map(files: Files) -> None:
     atlas, remarks = build(files, rna=RNA.replace("r1", "a1"))
     assert tuple(atlas.paired) == ("a1",)
@@ -196,6 +233,15 @@ def test_columns_left_out_are_told(files: Files) -> None:
     assert any("starts were moved by one" in remark for remark in remarks)
 
 
+def test_widths_that_are_nearly_all_1_based_are_told(files: Files) -> None:
+    rows = [f"chr1\t{1000 * i + 1}\t{1000 * i + 100}\t{100 if i else 99}\t1.5\n" for i in range(200)]
+    atlas, remarks = build(files, "chr\tstart\tend\tLength\ta1\n" + "".join(rows), None)
+    assert atlas.peaks("a1").start[:2].tolist() == [1, 1001]
+    assert any("1 of 200 say otherwise; starts were left as they are" in remark for remark in remarks)
+    _, remarks = build(files, "chr\tstart\tend\tLength\ta1\n" + "".join(rows[:99]), None)
+    assert not any("say otherwise" in remark for remark in remarks)  # 98 of 99: another thing is wrong
+
+
 def test_samples_of_one_matrix_are_not_told_as_duplicates(files: Files) -> None:
     atlas, _ = build(files, "peak\ta1\ta2\nchr1:100-200\t1.5\t2.5\nchr1:300-400\t1.5\t3\n", RNA.replace("r", "a"))
     assert atlas.peaks("a1").start.tolist() == atlas.peaks("a2").start.tolist()
@@ -205,8 +251,14 @@ def test_samples_of_one_matrix_are_not_told_as_duplicates(files: Files) -> None:
 
 
 SYMBOLS = RNA.replace("ENSG0", "SYM")
+MANY = [*IDS, *(f"ENSG9{i:010d}" for i in range(1200))]
+LOGARITHMS = "gene_id\ta1\ta2\n" + "".join(f"{gene}\t{i % 14 + 0.25}\t{i % 13 + 0.5}\n" for i, gene in enumerate(MANY))
+COUNTS = "gene_id\ta1\ta2\n" + "".join(f"{gene}\t{i}\t{2 * i}\n" for i, gene in enumerate(MANY))
 REFUSED = {
-    "no name in both": ({}, r"rna.tsv: samples have the same name in both matrices; none of its 3 .* Pass --pairs"),
+    "no name in both": (
+        {},
+        r"rna.tsv: samples have the same name in both matrices; none of its 3 .* not 'a1'\. Pass --pairs .*; known: r2",
+    ),
     "map of an unknown ATAC": (
         {"pairs": "a1\tr1\na9\tr2\n"},
         r"pairs.tsv line 2: .*'a9' is none of the 3 .*known: a1, a2, a3",
@@ -220,6 +272,21 @@ REFUSED = {
     "other genes": ({"rna": SYMBOLS.replace("r1", "a1")}, r"rna.tsv: gene ids of .* match 0 of 30 genes"),
     "one column of RNA": ({"rna": "gene_id\ta1\nENSG00000000001\t1.5\n"}, r"got one column of values"),
     "logarithms of RNA": ({"rna": RNA.replace("0.5", "-0.5", 1)}, r"Logarithms\? Give plain TPM"),
+    "logarithms throughout": (
+        {"rna": LOGARITHMS},
+        r"rna.tsv: values are TPM, not logarithms; the highest of 1,230 genes is 13.25, and a1 adds up to .*Undo",
+    ),
+    "counts": ({"rna": COUNTS}, r"are whole numbers, as read counts are\. Give TPM, or counts .* writes them\.$"),
+    "NA in RNA": (
+        {"rna": RNA.replace("\t1.5", "\tNA", 1)},
+        r"line 2: .*got 'NA' .* Remove the row of a gene that was not measured, or the column if it is no sample\.$",
+    ),
+    "text in RNA": ({"rna": "gene_id\ta1\ta2\nENSG00000000001\tx\ty\n"}, r"Separate decimals by points\.$"),
+    "TPM twice": ({"rna": "gene_id\tTPM\ttpm\nENSG00000000001\t1\t2\n"}, r"Name columns by their samples\.$"),
+    "a slash": (
+        {"atac": ATAC.replace("a1", "CD4/8").replace("a2", "CD4/9")},
+        r"atac.tsv, header: the name of a sample may serve as a file name.*got 'CD4/8'",
+    ),
     "info of other samples": (
         {"info": "s\tlineage\nb1\tx\n"},
         r"none of its 1 names is one of the 3 samples, not 'b1'",
@@ -263,7 +330,38 @@ def test_gene_column_is_heard(files: Files) -> None:
         )
 
 
+def test_few_genes_may_all_be_low(files: Files) -> None:
+    few = "\n".join(LOGARITHMS.splitlines()[:31]) + "\n"
+    assert tuple(build(files, rna=few)[0].paired) == ("a1", "a2")
+
+
+def test_what_was_exported_comes_back_whole(files: Files) -> None:
+    pytest.importorskip("mudata")
+    from atac2rna.building.multimodal import Multimodal, MultimodalSamples
+    from atac2rna.exports.mudata_file import MuDataSettings, export_mudata
+
+    names = [f"chr1:{500 * i + 100}-{500 * i + 300}" for i in range(60_000)]
+    values = [f"{name}\t{i % 97 / 8 + 30 * (i % 50 == 0)}\t{i % 89 / 8}\n" for i, name in enumerate(names)]
+    atlas, _ = build(files, "peak\ta1\ta2\n" + "".join(values), RNA.replace("r", "a"))
+    export_mudata(atlas, files.folder / "x.h5mu", MuDataSettings())
+    source = MultimodalSamples(Multimodal(files.folder / "x.h5mu", rna_layer="tpm"), assembly="hg38")
+    back = build_atlas(source, files.folder / "back", annotations={"hg38": files.gene_list()})
+    for sample in ("a1", "a2"):
+        before, after = atlas.peaks(sample), back.peaks(sample)
+        assert len(before) > 59_000
+        np.testing.assert_array_equal(after.start, before.start // 500 * 500)
+        np.testing.assert_array_equal(after.signal, before.signal)
+
+
 # The command line
+
+
+def test_an_output_that_exists_is_told_before_the_tables_are_read(files: Files, cli: Cli) -> None:
+    out = files.folder / files.write("out.zarr/notes.txt", "mine")
+    words = ["build", "--atac-matrix", "nope", "--assembly", "hg38", "-o", out.parent]
+    assert "out.zarr: exists; pass --overwrite" in cli(*words).err
+    assert "holds something other than an atlas" in cli(*words, "--overwrite").err
+    assert "nope" not in cli(*words, "--add").err
 
 
 def test_the_command_builds_and_tells(files: Files, cli: Cli) -> None:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from atac2rna.errors import InputError
-from atac2rna.formats.pairs import Pair, read_pairs
+from atac2rna.formats.pairs import Pair, PairMap, read_pairs
 from atac2rna.formats.region_matrix import RegionMatrix, read_region_matrix
 from atac2rna.formats.sample_info import read_sample_info
 
@@ -49,6 +49,14 @@ SPELLINGS = {
     "commas": "peak,A,B\n" + rows("{c}:{a}-{b}", ","),
     "quotes": '"peak"\t"A"\t"B"\n' + rows('"{c}:{a}-{b}"'),
     "carriage returns": ("peak\tA\tB\n" + rows("{c}:{a}-{b}")).replace("\n", "\r\n"),
+    "HOMER": "PeakID (cmd=annotatePeaks.pl x hg38)\tChr\tStart\tEnd\tStrand\tPeak Score\tFocus Ratio/Region Size\t"
+    "Annotation\tDistance to TSS\tEntrez ID\tGene Name\tCpG%\tA\tB\n"
+    + rows("p1\t{c}\t{a}\t{b}\t+\t7\t0.5\tintron\t-35\t1234\tG\t0.02"),
+    "columns of NA alone": "chrom\tstart\tend\tnearest\tA\tnote\tB\n"
+    + rows("{c}\t{a}\t{b}\tNA")
+    .replace("\t0.0\n", "\tn/a\t0.0\n")
+    .replace("\t2.0\n", "\t\t2.0\n")
+    .replace("\t4.0\n", "\tNaN\t4.0\n"),
     "exponents": "chrom\tstart\tend\tA\tB\n" + rows("{c}\t{a}\t{b}").replace("\t100\t", "\t1e+02\t"),
 }
 
@@ -97,8 +105,24 @@ REFUSED = {
         "peak\tA\tB\nchr1:1-5\t1\t2\nchr1:7-9\t1\t-0.5\n",
         r"line 3: .* got '-0.5' for B \(1 of 2 rows\).*z-scores",
     ),
-    "NaN": ("peak\tA\nchr1:1-5\tNA\n", r"line 2: .* got 'NA' for A .*Write 0 where there is no peak"),
-    "empty": ("peak\tA\tB\nchr1:1-5\t\t1\n", r"line 2: .* got '' for A"),
+    "NaN": (
+        "peak\tA\nchr1:1-5\tNA\nchr1:7-9\t1\n",
+        r"line 2: .* got 'NA' for A .*Write 0 where there is no peak .*, or remove the column if it is no sample",
+    ),
+    "a number below a hundred of NA": (
+        "peak\tA\tB\n" + "".join(f"chr1:{i}-{i + 5}\t{i if i > 150 else 'NA'}\t1\n" for i in range(160)),
+        r"line 2: .* got 'NA' for A \(151 of 160 rows\)",
+    ),
+    "NA alone": ("peak\tA\nchr1:1-5\tNA\n", r"has a column of numbers for each sample; got 'peak', 'A'"),
+    "empty": ("peak\tA\tB\nchr1:1-5\t\t1\nchr1:7-9\t2\t1\n", r"line 2: .* got '' for A"),
+    "commas in names": (
+        "peak\tA\nchr1:1,000-2,000\t1\n",
+        r"got 'chr1:1,000-2,000' in the first row. Write positions without commas",
+    ),
+    "transposed": (
+        "sample,chr1:1-5,chr1:7-9\nA,1,2\nB,3,4\n",
+        r"a row for each peak and a column for each sample; the header holds peaks, such as 'chr1:7-9'. Transpose",
+    ),
     "repeated": ("peak\tA\nchr1:1-5\t1\nchr1_1_5\t2\n", r"line 3: a peak has one row; chr1:1-5"),
     "two columns of one name": (
         "peak\tA\tA\nchr1:1-5\t1\t2\n",
@@ -124,16 +148,39 @@ def test_signal_with_a_long_tail_is_no_logarithm(tmp_path: Path) -> None:
     assert read(tmp_path, text).signal.shape == (1, 1502)
 
 
+@pytest.mark.parametrize("at_once", [1, 2, 3, 32])
+def test_columns_are_read_in_blocks(tmp_path: Path, at_once: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("atac2rna.formats.region_matrix._COLUMNS_AT_ONCE", at_once)
+    values = np.arange(10).reshape(2, 5)
+    head = "peak\t" + "\t".join("ABCDE") + "\n"
+    body = [f"chr1:{i}-{i + 1}\t" + "\t".join(map(str, row)) + "\n" for i, row in enumerate(values)]
+    np.testing.assert_array_equal(read(tmp_path, head + "".join(body)).signal, values.T)
+
+
+def names_read(folder: Path, *names: str) -> tuple[str, ...]:
+    return read(folder, "\t".join(("peak", *names)) + "\nchr1:1-5" + "\t1.5" * len(names) + "\n").samples
+
+
+def test_only_paths_of_files_of_reads_are_cut(tmp_path: Path) -> None:
+    assert names_read(tmp_path, "CD4/8", "CD4/9") == ("CD4/8", "CD4/9")
+    assert names_read(tmp_path, "x/A.bam", "CD4/8") == ("x/A.bam", "CD4/8")
+    assert names_read(tmp_path, "x/A.bam", "y/B.bam", "C") == ("A", "B", "C")
+    assert names_read(tmp_path, "x/r.bam", "y/r.bam") == ("x/r.bam", "y/r.bam")
+
+
 def test_pairs_are_read_by_tabs_and_commas(tmp_path: Path) -> None:
+    def pairs(path: Path) -> PairMap:
+        return read_pairs(path, names={"a1"}, partners={"r1", "r2"})
+
     path = tmp_path / "map.csv"
     path.write_text("# from the paper\natac,rna\na1,r1\n")
-    assert read_pairs(path)[1:] == (Pair("a1", "r1", 3),)
+    assert pairs(path) == (Pair("atac", "rna", 2), (Pair("a1", "r1", 3),))
     path.write_text("a1\tr1\na1\tr2\n")
     with pytest.raises(InputError, match="line 2: a sample is paired once; 'a1' stands on line 1"):
-        read_pairs(path)
+        pairs(path)
     path.write_text("a1\tr1\tx\n")
     with pytest.raises(InputError, match=r"has two columns.*got 3 fields"):
-        read_pairs(path)
+        pairs(path)
 
 
 @pytest.mark.parametrize(

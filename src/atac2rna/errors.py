@@ -17,12 +17,14 @@ def nearest_names(name: str, known: list[str] | tuple[str, ...], count: int = 3)
         count: How many names to offer at most.
 
     Returns:
-        `"did you mean 'a' or 'b'?"` where something resembles `name`, else `"known: a, b, c"`.
+        `"did you mean 'a' or 'b'?"` where something resembles `name`, else `"known: a, b, c"`, or `"there are none"`.
     """
     from difflib import get_close_matches
 
     close = get_close_matches(name, known, n=count, cutoff=0.6)
     if close:
         return "did you mean " + " or ".join(repr(c) for c in close) + "?"
+    if not known:
+        return "there are none"
     shown = ", ".join(known[:12])
     return f"known: {shown}{', ...' if len(known) > 12 else ''}"

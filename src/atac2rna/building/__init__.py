@@ -28,6 +28,7 @@ __all__ = [
     "SampleSource",
     "WriteMode",
     "build_atlas",
+    "check_output",
     "named_releases",
     "read_reference",
     "read_sample",
@@ -91,8 +92,8 @@ def build_atlas(
 
 def _existing(source: SampleSource, path: Path, mode: WriteMode) -> Atlas | None:
     """Give the atlas that is to be added to, and refuse what would lose or repeat something."""
-    if mode == "add":
-        atlas = Atlas(path)
+    atlas = check_output(path, mode)
+    if atlas is not None:
         taken = {record.name for record in atlas.samples}
         repeated = [name for name in source.names if name in taken]
         if repeated:
@@ -100,7 +101,21 @@ def _existing(source: SampleSource, path: Path, mode: WriteMode) -> Atlas | None
                 f"{source.where(repeated[0])}: sample names are unique; {path} already has "
                 f"{repeated[0]!r} ({len(repeated)} of {len(source.names)} names). Leave them out or rename them."
             )
-        return atlas
+    return atlas
+
+
+def check_output(path: Path, mode: WriteMode) -> Atlas | None:
+    """Make sure that an atlas may be written, before samples are read at length; give the one that is to be added to.
+
+    Args:
+        path: Folder of the atlas.
+        mode: See `WriteMode`.
+
+    Raises:
+        InputError: If something is there that would be lost, or no atlas that could be added to.
+    """
+    if mode == "add":
+        return Atlas(path)
     if path.is_dir() and not any(path.iterdir()):
         return None
     if path.exists() and mode == "new":

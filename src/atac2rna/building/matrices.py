@@ -4,7 +4,7 @@ from collections.abc import Callable, Container, Generator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from atac2rna.atlas import SampleData
 from atac2rna.building.columns import info_remarks, name_some, with_info
@@ -108,6 +108,7 @@ class MatrixSamples:
             InputError: If the matrix of RNA does not hold what it should, or no sample is in both.
         """
         rna = None if self._files.rna is None else self._expression(self._files.rna, reference, settings)
+        self.remarks = []
         partners = {} if rna is None else self._pair(rna)
         counts = []
         for row, sample in enumerate(self.names):
@@ -115,31 +116,28 @@ class MatrixSamples:
             counts.append(len(peaks))
             progress(f"read {sample}")
             yield self._sample(sample, peaks, rna if sample in partners else None, partners.get(sample, ""), reference)
-        self.remarks = [*self._left_out(), presence_remark(counts, len(self._matrix.regions), self._least_signal)]
+        self.remarks += [*self._left_out(), presence_remark(counts, len(self._matrix.regions), self._least_signal)]
         self.remarks += [*_unpaired(self.names, partners, rna), *info_remarks(self.names, self._info)]
 
     def _expression(self, path: Path, reference: GeneReference, settings: BuildSettings) -> ExpressionFile:
-        file = read_expression(path, gene_column=settings.gene_column, transcripts=reference.transcripts)
-        if not file.samples:
-            raise InputError(
-                f"{path}: a matrix of expression has a column for each of several samples; got one column of values. Name a "
-                "single sample in a samples.tsv."
-            )
+        file = read_expression(path, gene_column=settings.gene_column, transcripts=reference.transcripts, matrix=True)
         refuse_unjoined([join_genes(path, file.gene_ids, reference)], where=str(path))
         return file
 
     def _pair(self, rna: ExpressionFile) -> dict[str, str]:
         """Name in the matrix of RNA of each sample that is in both."""
         if self._files.pairs is not None:
-            return paired_by_map(self._files.pairs, self.names, rna.samples, atac=self._files.atac, rna=rna.path)
+            paired = paired_by_map(self._files.pairs, self.names, rna.samples, atac=self._files.atac, rna=rna.path)
+            self.remarks += paired.remarks
+            return paired.partners
         known = set(rna.samples)
         partners = {name: name for name in self.names if name in known}
         if not partners:
             first = self.names[0]
             raise InputError(
                 f"{rna.path}: samples have the same name in both matrices; none of its {len(rna.samples)} is one of the "
-                f"{len(self.names)} of {self._files.atac}, not {first!r}; {nearest_names(first, list(rna.samples))} Pass --pairs "
-                "with a map of two columns, name in the ATAC matrix and name in the RNA matrix."
+                f"{len(self.names)} of {self._files.atac}, not {first!r}. Pass --pairs with a map of two columns, "
+                f"name in the ATAC matrix and name in the RNA matrix; {nearest_names(first, list(rna.samples))}"
             )
         return partners
 
@@ -169,13 +167,24 @@ class MatrixSamples:
             remarks.append(
                 f"{matrix.path}: its widths say that both ends are included from 1; starts were moved by one"
             )
+        if matrix.odd_widths:
+            remarks.append(
+                f"{matrix.path}: nearly all of its widths say that both ends are included from 1, {matrix.odd_widths:,} of "
+                f"{len(matrix.regions):,} say otherwise; starts were left as they are, one base too far right if so. Correct "
+                "those rows"
+            )
         return remarks
 
 
-def paired_by_map(
-    path: Path, names: Sequence[str], partners: Sequence[str], *, atac: Path, rna: Path
-) -> dict[str, str]:
-    """Pair samples by a map; its first row is a header if neither of its names is a sample.
+class Paired(NamedTuple):
+    """The partner of each sample by name, and what to tell of the map."""
+
+    partners: dict[str, str]
+    remarks: list[str]
+
+
+def paired_by_map(path: Path, names: Sequence[str], partners: Sequence[str], *, atac: Path, rna: Path) -> Paired:
+    """Pair samples by a map, which may have a header.
 
     Args:
         path: The map, see `read_pairs`.
@@ -187,9 +196,7 @@ def paired_by_map(
     Raises:
         InputError: If a name of the map is no sample, or there is none.
     """
-    pairs = read_pairs(path)
-    if pairs and pairs[0].atac not in names and pairs[0].rna not in partners:
-        pairs = pairs[1:]
+    header, pairs = read_pairs(path, names=set(names), partners=set(partners))
     for pair in pairs:
         for name, known, where in ((pair.atac, names, atac), (pair.rna, partners, rna)):
             if name not in known:
@@ -202,7 +209,10 @@ def paired_by_map(
             f"{path}: a map names samples, first as {atac} does ({name_some(names)}), then as {rna} does "
             f"({name_some(partners)}); got a header alone. Add a row for each pair."
         )
-    return {pair.atac: pair.rna for pair in pairs}
+    remarks = []
+    if header is not None:
+        remarks.append(f"{path} line {header.line}: {header.atac!r} and {header.rna!r} were taken for a header")
+    return Paired({pair.atac: pair.rna for pair in pairs}, remarks)
 
 
 def _unpaired(names: Sequence[str], partners: Mapping[str, str], rna: ExpressionFile | None) -> list[str]:

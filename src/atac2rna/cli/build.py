@@ -25,6 +25,7 @@ from atac2rna.cli.sample_tables import (
 
 if TYPE_CHECKING:
     from atac2rna.atlas import Atlas
+    from atac2rna.building import WriteMode
     from atac2rna.cli.console import Console
     from atac2rna.quality.finding import Finding
 
@@ -84,35 +85,49 @@ def build(
     from atac2rna.building import BuildSettings, build_atlas
     from atac2rna.checking import check_built
     from atac2rna.cli.console import Console
-    from atac2rna.errors import InputError
 
-    if add and overwrite:
-        raise InputError("an atlas is added to or replaced; got both --add and --overwrite. Leave one out.")
+    mode = _write_mode(output, add=add, overwrite=overwrite)
     console = Console(quiet=quiet, verbose=verbose)
     tables = SampleTables(
-        atac_matrix, rna_matrix, pairs, h5mu, by, atac_layer, rna_layer, samples_info, assembly, least_signal
+        atac_matrix=atac_matrix,
+        rna_matrix=rna_matrix,
+        pairs=pairs,
+        h5mu=h5mu,
+        by=by,
+        atac_layer=atac_layer,
+        rna_layer=rna_layer,
+        samples_info=samples_info,
+        assembly=assembly,
+        least_signal=least_signal,
     )
     source = choose_source(samples, tables, value_column=value_column)
     chosen = () if biotypes == "all" else parse_names(biotypes, option="--biotypes")
     settings = BuildSettings(
-        selection=GeneSelection(chosen, "union" if gene_set is GeneSetOption.union else "common"),
+        selection=GeneSelection(chosen, gene_set.value),
         gene_column=gene_column,
         value_column=value_column,
         workers=workers,
     )
+    genes = parse_annotations(annotation)
     with console.progress("build", len(source.names)) as advance:
         atlas = build_atlas(
-            source,
-            output,
-            annotations=parse_annotations(annotation),
-            settings=settings,
-            mode="add" if add else "overwrite" if overwrite else "new",
-            progress=advance,
-            note=console.note,
+            source, output, annotations=genes, settings=settings, mode=mode, progress=advance, note=console.note
         )
     for remark in source.remarks:
         console.note(remark)
     _tell(console, atlas, check_built(atlas))
+
+
+def _write_mode(output: Path, *, add: bool, overwrite: bool) -> "WriteMode":
+    """What is to be done with an atlas that is there; refused before tables are read, which takes long."""
+    from atac2rna.building import check_output
+    from atac2rna.errors import InputError
+
+    if add and overwrite:
+        raise InputError("an atlas is added to or replaced; got both --add and --overwrite. Leave one out.")
+    mode: WriteMode = "add" if add else "overwrite" if overwrite else "new"
+    check_output(output, mode)
+    return mode
 
 
 def _tell(console: "Console", atlas: "Atlas", findings: "list[Finding]") -> None:

@@ -1,7 +1,8 @@
 """Where the samples of an atlas come from on the command line: a SAMPLES.tsv, two matrices, or a MuData file."""
 
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NamedTuple
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -33,15 +34,16 @@ TableAssembly = Annotated[
 ]
 LeastSignal = Annotated[
     float | None,
-    typer.Option(min=0, help="Count or signal from which on a region of a matrix is a peak; else told by its median."),
+    typer.Option(min=0, help="Count or signal from which on a region of a matrix is a peak; else all above 0."),
 ]
 
 _OF_MATRICES = ("--atac-matrix", "--rna-matrix", "--pairs")
 _OF_H5MU = ("--h5mu", "--by", "--atac-layer", "--rna-layer")
 
 
-class SampleTables(NamedTuple):
-    """What is given in place of a SAMPLES.tsv."""
+@dataclass(frozen=True, kw_only=True)
+class SampleTables:
+    """What is given in place of a SAMPLES.tsv, each as the option of its name."""
 
     atac_matrix: Path | None
     rna_matrix: Path | None
@@ -56,7 +58,10 @@ class SampleTables(NamedTuple):
 
     def options(self) -> list[str]:
         """Name the options that are given."""
-        return [f"--{name.replace('_', '-')}" for name, value in self._asdict().items() if value is not None]
+        return [f"--{name.replace('_', '-')}" for name in self._names() if getattr(self, name) is not None]
+
+    def _names(self) -> list[str]:
+        return [field.name for field in fields(self)]
 
 
 def choose_source(samples: Path | None, tables: SampleTables, *, value_column: str | None) -> "SampleSource":

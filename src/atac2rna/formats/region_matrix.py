@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import polars as pl
@@ -20,14 +21,18 @@ _WIDTHS = ("width", "length")
 _NOT_SAMPLES = {
     *("", "unnamed_0", "index", "id", "name", "peak", "peak_id", "peakid", "interval", "summit", "strand", "score"),
     *(*_WIDTHS, "gc", "gc_content", "percentgc", "pct_gc", "distance", "distancetotss", "distance_to_tss"),
+    *("focus_ratio_region_size", "gc%", "cpg%"),
     *("annotation", "gene", "geneid", "gene_id", "genechr", "genestart", "geneend", "genelength", "genestrand"),
     *("symbol", "entrez", "entrezid", "entrez_id", "nearest_gene", "nearest_tss", "thickstart", "thickend", "itemrgb"),
     *("pvalue", "p_value", "qvalue", "q_value", "padj", "fdr", "logfc", "log2foldchange", "basemean", "peak_score"),
 }
+_MISSING = ("na", "n/a", "nan", "null", "none")
 _FEW = 1000
 _LOG_MAXIMUM = 25.0
 _LOG_SPREAD = 8.0
 _COLUMNS_AT_ONCE = 32
+_NEARLY_ALL = 0.99
+_COMMAS = r"^(.+[:_.\-])(\d{1,3}(?:,\d{3})*)([:_.\-])(\d{1,3}(?:,\d{3})*)$"
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,6 +47,8 @@ class RegionMatrix:
         left_out: Columns that are neither place nor sample.
         one_based: Whether the widths that the table states showed intervals with both ends included from 1, which
             were converted.
+        odd_widths: Rows whose stated width says otherwise, where at least 99% of the others say that both ends are
+            included from 1; nothing was converted then.
     """
 
     path: Path
@@ -50,6 +57,7 @@ class RegionMatrix:
     signal: NDArray[np.float32]
     left_out: tuple[str, ...]
     one_based: bool
+    odd_widths: int = 0
 
 
 def read_region_matrix(path: Path) -> RegionMatrix:
@@ -74,17 +82,26 @@ def read_region_matrix(path: Path) -> RegionMatrix:
             f"{path} line {table.first_line}: {WHAT} has a header with the names of the samples; the first line is data. "
             "Add a header (names of samples are not numbers alone)."
         )
-    regions, used, one_based = _regions(table)
+    regions, used, one_based, odd_widths = _regions(table)
     values, left_out = _sample_columns(table, used)
     samples = _sample_names(table, values)
     signal = _signal(table, values)
     regions.require_distinct(_row(table))
     refuse_logarithms(str(path), signal)
-    return RegionMatrix(path, samples, regions, signal, left_out, one_based)
+    return RegionMatrix(path, samples, regions, signal, left_out, one_based, odd_widths)
 
 
-def _regions(table: Table) -> tuple[Regions, set[int], bool]:
-    """Places of the rows, the columns that gave them, and whether they were 1-based."""
+class _Places(NamedTuple):
+    """Places of the rows, the columns that gave them, whether they were 1-based, and rows of another width if nearly so."""
+
+    regions: Regions
+    columns: set[int]
+    one_based: bool = False
+    odd_widths: int = 0
+
+
+def _regions(table: Table) -> _Places:
+    """Find the places of the rows."""
     header = table.header or ()
     here = place_columns(header)
     if here is not None:
@@ -95,14 +112,19 @@ def _regions(table: Table) -> tuple[Regions, set[int], bool]:
             {"chrom": chrom, "start": start.cast(pl.Float64, strict=False), "end": end.cast(pl.Float64, strict=False)}
         ).with_columns(pl.col("start", "end").fill_null(float("nan")))
         widths = _widths(table)
-        shift = widths is not None and bool((frame["end"] - frame["start"] + 1 == widths).all())
-        if shift:
+        odd = table.rows if widths is None else int((frame["end"] - frame["start"] + 1 != widths).fill_null(True).sum())
+        if not odd:
             frame = frame.with_columns(start=pl.col("start") - 1)
         regions = regions_from_table(frame, what=str(table.path), row=_row(table))
-        return regions, set(places.values()), shift
+        return _Places(
+            regions,
+            set(places.values()),
+            one_based=not odd,
+            odd_widths=odd if odd <= (1 - _NEARLY_ALL) * table.rows else 0,
+        )
     ids = _name_column(table)
     names = table.read([ids])[str(ids)]
-    return regions_from_names(names.to_list(), what=str(table.path), row=_row(table)), {ids}, False
+    return _Places(regions_from_names(names.to_list(), what=str(table.path), row=_row(table)), {ids})
 
 
 def _row(table: Table) -> Callable[[int], str]:
@@ -119,11 +141,23 @@ def _widths(table: Table) -> pl.Series | None:
 
 def _name_column(table: Table) -> int:
     """The first column whose fields hold places; nearly always the first of all."""
+    header = table.header or ()
+    if 2 * count_region_names(header[1:]) > len(header[1:]):
+        raise InputError(
+            f"{table.path}: {WHAT} has a row for each peak and a column for each sample; the header holds peaks, such as "
+            f"{header[-1]!r}. Transpose the table."
+        )
     top = table.read(range(table.width), rows=100)
     for column in range(table.width):
         if 2 * count_region_names(top[str(column)]) > top.height:
             return column
-    header = table.header or ()
+    for column in range(table.width):
+        name = top[str(column)][0].strip()
+        if "," in name and re.match(_COMMAS, name):
+            raise InputError(
+                f"{table.path}: the name of a peak holds its place, as chr1:1000-2000; got {name!r} in the first row. Write "
+                "positions without commas."
+            )
     shown = ", ".join(repr(name) for name in header[:6]) + (", ..." if len(header) > 6 else "")
     raise InputError(
         f"{table.path}: {WHAT} tells the place of each peak, in columns chrom, start and end or in a name such as "
@@ -135,8 +169,8 @@ def _sample_columns(table: Table, used: set[int]) -> tuple[list[int], tuple[str,
     """The columns of samples, and the names of those that are neither place nor sample."""
     header = table.header or ()
     rest = [column for column in range(table.width) if column not in used]
-    known = [column for column in rest if re.sub(r"[ .:\-]+", "_", header[column].lower()) not in _NOT_SAMPLES]
-    values = table.numeric_columns(known)
+    known = [column for column in rest if re.sub(r"[ .:/\-]+", "_", header[column].lower()) not in _NOT_SAMPLES]
+    values = _with_numbers(table, table.numeric_columns(known))
     if not values:
         raise InputError(
             f"{table.path}: {WHAT} has a column of numbers for each sample; got {', '.join(map(repr, header[:8]))} and none "
@@ -144,6 +178,21 @@ def _sample_columns(table: Table, used: set[int]) -> tuple[list[int], tuple[str,
         )
     taken = set(values)
     return values, tuple(table.label(column) for column in rest if column not in taken)
+
+
+def _with_numbers(table: Table, columns: list[int]) -> list[int]:
+    """The columns without those of NA alone, which annotations have where nothing is known; they are no samples."""
+    top = table.read(columns, rows=100)
+    kept = []
+    for column in columns:
+        name = str(column)
+        if not _all_missing(top[name]) or not _all_missing(table.read([column])[name]):
+            kept.append(column)
+    return kept
+
+
+def _all_missing(fields: pl.Series) -> bool:
+    return bool(fields.str.strip_chars().str.to_lowercase().is_in(["", *_MISSING]).all())
 
 
 def _sample_names(table: Table, values: list[int]) -> tuple[str, ...]:
@@ -181,7 +230,8 @@ def _refuse_wrong(table: Table, column: int, values: NDArray[np.float64], text: 
         return
     value = text[int(wrong[0])].strip()
     advice = (
-        "Write 0 where there is no peak; a table with missing values cannot tell closed from unmeasured."
+        "Write 0 where there is no peak (a table with missing values cannot tell closed from unmeasured), or remove the "
+        "column if it is no sample."
         if not np.isfinite(values[wrong[0]])
         else "Give counts or normalised signal, not logarithms, differences or z-scores."
     )

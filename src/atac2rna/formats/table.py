@@ -20,6 +20,7 @@ _ID_NAME = re.compile(
 )
 _NUMBER = re.compile(r"^[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?$")
 _NO_NUMBER = re.compile(r"^$|^[-+]?(?:nan|inf\w*|n/?a|null|none)$", re.IGNORECASE)
+_READS = (".bam", ".sam", ".cram")
 _GCT = re.compile(r"^#1\.\d")
 
 
@@ -153,7 +154,12 @@ def read_table(path: Path, *, what: str) -> Table:
 
 
 def bam_names(paths: Sequence[str]) -> tuple[str, ...]:
-    """Names of BAM files without folder and suffix; the paths as they are where names repeat (STAR names all alike)."""
+    """Names of files of reads without folder and `.bam`; as they are where names repeat (STAR names all alike).
+
+    A slash is one of a path only if every name that has one ends as a file of reads does; `CD4/8` is no path.
+    """
+    if not all(path.lower().endswith(_READS) for path in paths if "/" in path or "\\" in path):
+        return tuple(paths)
     names = [re.split(r"[/\\]", path)[-1].removesuffix(".bam") for path in paths]
     return tuple(names if len(set(names)) == len(names) else paths)
 

@@ -98,17 +98,29 @@ class Layout:
     isoforms: bool = False
 
 
-def recognise(table: Table, *, gene_column: str | None, value_column: str | None) -> Layout:
+def recognise(table: Table, *, gene_column: str | None, value_column: str | None, matrix: bool = False) -> Layout:
     """Recognise a table by its header and first rows, never by the name of its file.
 
     Args:
         table: The table.
         gene_column: Header of the column of gene ids; None: recognised.
         value_column: Header of the column of values, which makes any table one of a single sample; None: recognised.
+        matrix: Whether it has to be a table of several samples.
 
     Raises:
-        InputError: If a column asked for does not exist, or ids or values cannot be told.
+        InputError: If a column asked for does not exist, ids or values cannot be told, or a table of several samples
+            has one.
     """
+    layout = _recognised(table, gene_column, value_column, matrix)
+    if matrix and not layout.samples:
+        raise InputError(
+            f"{table.path}: a matrix of expression has a column for each of several samples; got one column of values, "
+            f"{table.label(layout.values[0])}. Name a single sample in a samples.tsv."
+        )
+    return layout
+
+
+def _recognised(table: Table, gene_column: str | None, value_column: str | None, matrix: bool) -> Layout:
     if table.header is None:
         return _headerless(table, gene_column, value_column)
     names = [re.sub(r"[ .\-]+", "_", name.lower()) for name in table.header]
@@ -116,9 +128,9 @@ def recognise(table: Table, *, gene_column: str | None, value_column: str | None
         return _featurecounts(table, gene_column, value_column)
     if value_column is None and table.dims is not None:
         return _gct(table, names, gene_column)
-    value = _value_column(table, names, value_column)
+    value = _value_column(table, names, value_column, matrix)
     if value is None:
-        return _matrix(table, names, gene_column)
+        return _matrix(table, names, gene_column, matrix)
     column, unit = value
     gene = _gene_column(table, names, gene_column, other_than=column)
     isoform = next((names.index(name) for name in _TRANSCRIPT_IDS if name in names), None)
@@ -211,7 +223,7 @@ def _gct(table: Table, names: Sequence[str], gene_column: str | None) -> Layout:
     return Layout("gct", ids, values, samples=_sample_names(table, values))
 
 
-def _matrix(table: Table, names: Sequence[str], gene_column: str | None) -> Layout:
+def _matrix(table: Table, names: Sequence[str], gene_column: str | None, matrix: bool) -> Layout:
     """All columns that hold numbers and do not describe the gene are samples."""
     ids = _gene_column(table, names, gene_column)
     if ids is None and table.numeric_columns([0]):
@@ -222,7 +234,7 @@ def _matrix(table: Table, names: Sequence[str], gene_column: str | None) -> Layo
     if not values:
         raise InputError(
             f"{table.path}: a gene expression table has a column of values; got the columns {_seen(table)}. "
-            "Name one with --value-column."
+            + ("Separate decimals by points." if matrix else "Name one with --value-column.")
         )
     for column in values:
         if _LOGARITHM.search(names[column]):
@@ -244,7 +256,9 @@ def _sample_names(table: Table, values: Sequence[int]) -> tuple[str, ...]:
     return tuple(samples)
 
 
-def _value_column(table: Table, names: Sequence[str], value_column: str | None) -> tuple[int, Unit] | None:
+def _value_column(
+    table: Table, names: Sequence[str], value_column: str | None, matrix: bool
+) -> tuple[int, Unit] | None:
     """The one column of values and its unit: TPM before FPKM before counts; None where no name says so."""
     if value_column is not None:
         column = column_named(table, value_column, "--value-column")
@@ -259,7 +273,7 @@ def _value_column(table: Table, names: Sequence[str], value_column: str | None) 
         if names.count(found) > 1:
             raise InputError(
                 f"{table.path}: one column holds the values; got {names.count(found)} named {found} in any case. "
-                "Name one with --value-column."
+                + ("Name columns by their samples." if matrix else "Name one with --value-column.")
             )
         column = names.index(found)
         unit = "tpm" if found in _TPM else "fpkm" if found in _FPKM else "counts"

@@ -73,6 +73,7 @@ def read_expression(
     gene_column: str | None = None,
     value_column: str | None = None,
     transcripts: Mapping[str, str] | None = None,
+    matrix: bool = False,
 ) -> ExpressionFile:
     """Read gene expression as RSEM, salmon, kallisto, StringTie, featureCounts, GTEx or a plain table gives it.
 
@@ -87,13 +88,15 @@ def read_expression(
             makes a single sample of a table of several. None: recognised.
         transcripts: Gene of each transcript, both without version, for tables of transcripts whose ids do not carry
             the gene themselves (as GENCODE's `ENST...|ENSG...|` do).
+        matrix: Whether it has to be a table of several samples.
 
     Raises:
         InputError: If the file is no such table, a column asked for does not exist, a value is missing, negative or
-            not finite, a gene is repeated, the genes of transcripts are unknown, or counts come without lengths.
+            not finite, a gene is repeated, the genes of transcripts are unknown, counts come without lengths, or values
+            look like logarithms.
     """
     table = read_table(path, what="a gene expression table")
-    layout = recognise(table, gene_column=gene_column, value_column=value_column)
+    layout = recognise(table, gene_column=gene_column, value_column=value_column, matrix=matrix)
     wanted = [column for column in (layout.ids, layout.genes, layout.length) if column is not None]
     frame = table.read([*wanted, *layout.values])
     total = is_read_total(frame[str(layout.ids)])

@@ -13,6 +13,9 @@ MILLION = 1_000_000.0
 _HIGHEST_SUM = 2 * MILLION
 # Whole numbers alone mean counts, unless there are so few that chance may do it.
 _FEW = 100
+_LOG_MAXIMUM = 25.0
+# Of fewer genes than these all may be low, if they were chosen so.
+_LOG_FEWEST = 1000
 
 
 def to_tpm(table: Table, layout: Layout, frame: pl.DataFrame, rows: NDArray[np.intp]) -> NDArray[np.float64]:
@@ -35,9 +38,9 @@ def to_tpm(table: Table, layout: Layout, frame: pl.DataFrame, rows: NDArray[np.i
         InputError: If a value is missing, negative or not finite, or the values are not what they are said to be.
     """
     ids = frame[str(layout.ids)]
-    values = _numbers(table, frame, layout.values, ids, rows)
+    values = _numbers(table, layout, frame, layout.values, rows)
     if layout.unit == "counts" and layout.length is not None:
-        length = _numbers(table, frame, (layout.length,), ids, rows)
+        length = _numbers(table, layout, frame, (layout.length,), rows)
         if not length.all():
             row = int(np.flatnonzero(length[:, 0] == 0)[0])
             raise InputError(
@@ -47,6 +50,12 @@ def to_tpm(table: Table, layout: Layout, frame: pl.DataFrame, rows: NDArray[np.i
         values = values / length
     elif not layout.declared:
         _refuse_counts(table, layout, values)
+        if layout.unit == "tpm" and len(values) >= _LOG_FEWEST and are_logarithms(values):
+            raise InputError(
+                f"{table.path}: values are TPM, not logarithms; the highest of {len(values):,} genes is {values.max():.4g}, and "
+                f"{table.label(layout.values[0])} adds up to {values[:, 0].sum():,.0f}, TPM of a sample to about a million. "
+                "Undo the logarithm (2^x - 1)."
+            )
     total = values.sum(axis=0)
     if layout.unit != "tpm":
         for column, amount in zip(layout.values, total, strict=True):
@@ -73,11 +82,23 @@ def are_counts(frame: pl.DataFrame, layout: Layout) -> bool:
     return bool(whole) and bool(values.select(pl.any_horizontal((pl.all() > 0).sum() > _FEW)).item())
 
 
+def are_logarithms(values: NDArray[np.float64]) -> bool:
+    """Tell whether values that should be TPM look like logarithms of them: fractions, and none above 25.
+
+    The million of TPM lies on some thousands of genes, so that some have hundreds; log2 of a million is 20. Of a few genes
+    all may be low.
+
+    Args:
+        values: Of all samples and genes, at least 0, any shape.
+    """
+    return bool(values.max(initial=0) <= _LOG_MAXIMUM and (values != np.floor(values)).any())
+
+
 def _numbers(
-    table: Table, frame: pl.DataFrame, columns: tuple[int, ...], ids: pl.Series, rows: NDArray[np.intp]
+    table: Table, layout: Layout, frame: pl.DataFrame, columns: tuple[int, ...], rows: NDArray[np.intp]
 ) -> NDArray[np.float64]:
     """Values of columns, shape (rows, columns): finite and at least 0."""
-    text = frame.select(str(column) for column in columns)
+    text, ids = frame.select(str(column) for column in columns), frame[str(layout.ids)]
     numbers = text.cast(pl.Float64, strict=False)
     if sum(numbers.null_count().row(0)):
         text = text.select(pl.all().str.strip_chars())
@@ -90,16 +111,18 @@ def _numbers(
         raise InputError(
             f"{table.path} line {table.line_of(int(rows[row]))}: {table.label(columns[column])} of a gene is a finite "
             f"number of at least 0; got {value!r} for {ids[row]} ({int(wrong.any(axis=1).sum()):,} of "
-            f"{len(values):,} rows). {_advice(value)}"
+            f"{len(values):,} rows). {_advice(value, several=bool(layout.samples))}"
         )
     return values
 
 
-def _advice(value: str) -> str:
+def _advice(value: str, *, several: bool) -> str:
     if "," in value:
         return "Write decimals with a point and nothing between thousands."
     if value.startswith("-") and value[1:2].isdigit():
         return "Logarithms? Give plain TPM."
+    if several:
+        return "Remove the row of a gene that was not measured, or the column if it is no sample."
     return "Remove the row of a gene that was not measured, or name another column with --value-column."
 
 
@@ -111,6 +134,6 @@ def _refuse_counts(table: Table, layout: Layout, values: NDArray[np.float64]) ->
         if is_whole and count > _FEW:
             raise InputError(
                 f"{table.path}: values are TPM; all {count:,} values above 0 of {table.label(column)} are whole "
-                "numbers, as read counts are. Give TPM, or counts with lengths as featureCounts writes them; name the "
-                "column with --value-column if it is TPM."
+                "numbers, as read counts are. Give TPM, or counts with lengths as featureCounts writes them"
+                + ("." if layout.samples else "; name the column with --value-column if it is TPM.")
             )
