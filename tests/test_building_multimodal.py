@@ -1,7 +1,7 @@
 """Cells of a MuData file, added up to samples."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from atac2rna.formats import multimodal
 from conftest import Cli
 from sample_files import IDS, Files, tpm_of
 
+h5py = pytest.importorskip("h5py")
 anndata = pytest.importorskip("anndata")
 mudata = pytest.importorskip("mudata")
 pandas = pytest.importorskip("pandas")
@@ -219,6 +220,37 @@ REFUSED: dict[str, tuple[dict[str, Any], str | None, str]] = {
         "cell_type",
         r"cell_type: the name of a sample may serve as a file name.*got 'a/b'",
     ),
+    "a column of fractions": (
+        {},
+        "score",
+        r"holds numbers with fractions, such as 0.142857; did you mean 'cell_type'\?",
+    ),
+    "no name in common": (
+        {"rna": lambda: modality(counts(30), var=genes(), names=[f"other{i}" for i in range(12)])},
+        None,
+        r"the same name in atac and rna; of the 12 of atac none is in rna: atac has 12 \(cell0, .*, rna has 12 \(other0, ",
+    ),
+    "no value in common": (
+        {
+            "rna": lambda: modality(
+                counts(30),
+                var=genes(),
+                obs=pandas.DataFrame({"cell_type": ["X"] * 12}, index=[f"other{i}" for i in range(12)]),
+            )
+        },
+        "cell_type",
+        r"of the 3 of atac none is in rna: atac has 3 \(B, T, NK\), rna has 1 \(X\)\. .*pass another column by --by",
+    ),
+    "counts of rows": (
+        {},
+        None,
+        r"rna, X: every row is a sample, .*got whole numbers, up to \d\. Counts of bulk .*--rna-layer",
+    ),
+    "values of no scale": (
+        {"rna": lambda: modality(counts(30) * 1e5 + 0.5, var=genes())},
+        None,
+        r"rna, X: values with fractions are TPM, .* those of cell\d+ add up to \d,",
+    ),
     "a column without a value": (
         {"atac": lambda: modality(counts(5), var=places(), obs=obs(cell_type=pandas.Categorical([None] * 12)))},
         "cell_type",
@@ -234,6 +266,189 @@ def test_what_is_refused(files: Files, fault: str) -> None:
     path = save(files, made["atac"], made["rna"])
     with pytest.raises(InputError, match=message):
         build(files, path, by=by)
+
+
+def test_many_samples_are_cells_by_a_column_too(files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("atac2rna.building.cells.MOST_SAMPLES", 2)
+    path = save(files, GOOD["atac"](), GOOD["rna"]())
+    with pytest.raises(InputError, match=r"a sample is many cells; 'cell_type' has 3 values.* Pass another column"):
+        build(files, path)
+
+
+def test_whole_numbers_as_floats_name_samples_without_a_point(files: Files) -> None:
+    clusters = [1.0, 2.0] * 5 + [np.nan, 1.0]
+    path = save(files, modality(counts(5), var=places(), obs=obs(leiden=clusters)), GOOD["rna"]())
+    assert [record.name for record in build(files, path, by="leiden")[0].samples] == ["1", "2"]
+
+
+def test_counts_of_rows_are_taken_where_their_layer_is_named(files: Files) -> None:
+    r = counts(30, 1)
+    path = save(files, GOOD["atac"](), modality(r, var=genes(), layers={"umi": r}))
+    for layer in ("X", "umi"):
+        atlas, remarks = build(files, path, by=None, rna_layer=layer)
+        assert tpm_of(atlas, "cell3") == pytest.approx(dict(zip(IDS, r[3] / r[3].sum() * 1e6, strict=True)), rel=1e-5)
+        assert (
+            f"{path}, rna, {layer}: taken for counts of molecules (UMI), not of fragments; scaled to a million a sample"
+            in remarks
+        )
+
+
+@pytest.mark.parametrize("at_once", [1, 2, 128])
+def test_samples_are_read_some_at_a_time(files: Files, at_once: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The values do not depend on it, and that there are fractions is seen in any of the parts."""
+    path = save(files, GOOD["atac"](), GOOD["rna"]())
+    expected, _ = build(files, path)
+    tpm = {kind: tpm_of(expected, kind) for kind in ("B", "T", "NK")}
+    signal = {kind: expected.peaks(kind).signal.tolist() for kind in tpm}
+    monkeypatch.setattr("atac2rna.building.multimodal._AT_ONCE", at_once)
+    atlas, _ = build(files, path)
+    assert {kind: tpm_of(atlas, kind) for kind in tpm} == tpm
+    assert {kind: atlas.peaks(kind).signal.tolist() for kind in tpm} == signal
+    halves = counts(30)
+    halves[TYPES.index("NK"), 7] = 0.5
+    with pytest.raises(InputError, match=r"rna, X: the cells .* whole numbers"):
+        build(files, save(files, GOOD["atac"](), modality(halves, var=genes()), name="halves.h5mu"))
+
+
+def test_copies_of_a_gene_are_added(files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
+    ids = [f"ENSG{i:011d}" for i in range(1, 202)]
+    var = pandas.DataFrame({"gene_ids": [*ids, f"{ids[0]}.9_PAR_Y"]}, index=[f"s{i}" for i in range(202)])
+    r = counts(202, 1)
+    path = save(files, GOOD["atac"](), modality(r, var=var))
+    atlas, _ = build(files, path)
+    umi = r[rows_of("T")].sum(axis=0)
+    expected = (umi[0] + umi[201]) / umi.sum() * 1e6
+    assert tpm_of(atlas, "T")[IDS[0]] == pytest.approx(expected, rel=1e-5)
+
+
+def test_a_file_of_accessibility_alone(files: Files) -> None:
+    path = files.folder / "atac.h5mu"
+    with mudata.set_options(pull_on_update=False):
+        mudata.MuData({"atac": GOOD["atac"]()}).write(path)
+    atlas, remarks = build(files, path)
+    assert len(atlas.samples) == 3
+    assert not atlas.paired
+    assert atlas.record("B").columns == {"cells_atac": "5"}
+    assert f"{path}: has no modality rna; no sample has RNA" in remarks
+    with pytest.raises(InputError, match=r"--rna-layer names a layer of rna; the file has atac alone"):
+        build(files, path, rna_layer="counts")
+    with mudata.set_options(pull_on_update=False):
+        mudata.MuData({"atac": GOOD["atac"](), "GEX": GOOD["rna"]()}).write(path)
+    with pytest.raises(InputError, match=r"got none named 'rna'; known: GEX, atac"):
+        build(files, path)
+
+
+def test_logarithms_of_accessibility_are_refused(files: Files) -> None:
+    names = [f"chr1:{1000 * i}-{1000 * i + 500}" for i in range(1_500)]
+    signal = np.log2(np.random.default_rng(3).gamma(4, 8, (12, 1_500)) + 1)
+    tpm = np.random.default_rng(0).gamma(1, 1, (12, 30))
+    rna = modality(tpm * (1e6 / tpm.sum(axis=1, keepdims=True)), var=genes())
+    path = save(files, modality(signal, var=places(*names)), rna)
+    with pytest.raises(InputError, match=r"atac, X: signal is given as it is, not as logarithms; the values of all 12"):
+        build(files, path, by=None)
+
+
+def test_further_columns_of_peaks_may_be_anything(files: Files) -> None:
+    chrom, span = zip(*(name.split(":") for name in PEAKS), strict=True)
+    start, end = zip(*(part.split("-") for part in span), strict=True)
+    words = {name: [f"peak_{i}" for i in range(5)] for name in ("peak", "score", "summit", "signal", "name")}
+    var = pandas.DataFrame({"chrom": chrom, "start": np.array(start, int), "end": np.array(end, int), **words})
+    var.index = words["name"]
+    path = save(files, modality(counts(5), var=var, obs=obs()), GOOD["rna"]())
+    assert len(build(files, path)[0].samples) == 3
+
+
+def test_columns_that_repeat_a_modality_are_no_columns_of_the_file(files: Files) -> None:
+    """As mudata wrote them before 0.4: `atac:batch` in the file's obs is `batch` of atac's."""
+    path = save(files, modality(counts(5), var=places(), obs=obs(batch=["b"] * 12)), GOOD["rna"]())
+    with h5py.File(path, "r+") as stored:
+        one = stored["obs"]
+        for name in ("atac:batch", "other:batch"):
+            anndata.io.write_elem(one, name, np.array(["b"] * 12, dtype=object))
+        one.attrs["column-order"] = np.array(["atac:batch", "other:batch"], dtype=object)
+    columns = build(files, path)[0].record("B").columns
+    assert {name for name in columns if "batch" in name} == {"batch", "other:batch"}
+
+
+def test_measurements_are_no_columns_of_samples(files: Files) -> None:
+    """Even where they are the same in every row of each sample."""
+    cells = obs(depth=[0.5] * 12, age=[40] * 12)
+    path = save(files, modality(counts(5), var=places(), obs=cells), GOOD["rna"]())
+    assert set(build(files, path)[0].record("B").columns) == {"age", "cells_atac", "cells_rna"}
+
+
+def cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def lose(name: str) -> Callable[[Path], None]:
+    def change(path: Path) -> None:
+        with h5py.File(path, "r+") as stored:
+            del stored[name]
+
+    return change
+
+
+def put(name: str, place: int, value: int) -> Callable[[Path], None]:
+    def change(path: Path) -> None:
+        with h5py.File(path, "r+") as stored:
+            stored[name][place] = value
+
+    return change
+
+
+def unmark(name: str, attribute: str) -> Callable[[Path], None]:
+    def change(path: Path) -> None:
+        with h5py.File(path, "r+") as stored:
+            del stored[name].attrs[attribute]
+
+    return change
+
+
+def mark(name: str, kind: str) -> Callable[[Path], None]:
+    def change(path: Path) -> None:
+        with h5py.File(path, "r+") as stored:
+            stored[name].attrs["encoding-type"] = kind
+
+    return change
+
+
+def widen(path: Path) -> None:
+    with h5py.File(path, "r+") as stored:
+        del stored["mod/rna/X"]
+        anndata.io.write_elem(stored["mod/rna"], "X", np.ones((12, 31)))
+
+
+DAMAGED: dict[str, tuple[Callable[[Path], None], str]] = {
+    "cut": (cut, "truncated file"),
+    "without var": (lose("mod/atac/var"), "object 'var' doesn't exist"),
+    "without obs": (lose("mod/rna/obs"), "object 'obs' doesn't exist"),
+    "without indices": (lose("mod/atac/X/indices"), "object 'indices' doesn't exist"),
+    "without the kind of a matrix": (unmark("mod/atac/X", "encoding-type"), "no attribute 'shape'"),
+    "without the kind of a table": (unmark("mod/atac/var", "encoding-type"), ""),
+    "a table of no known kind": (mark("mod/atac/var", "tensor"), "tensor"),
+    "an index too high": (put("mod/atac/X/indices", 3, 1_000_000), "an index is 1,000,000, of 5"),
+    "an index below 0": (put("mod/atac/X/indices", 3, -1), "an index is -1, of 5"),
+    "an index just too high": (put("mod/rna/X/indices", 3, 30), "an index is 30, of 30"),
+    "rows that end before they begin": (put("mod/atac/X/indptr", 3, 60), "its rows do not divide its values"),
+    "rows that end too far": (put("mod/atac/X/indptr", -1, 10_000), "its rows do not divide its values"),
+    "another shape": (widen, r"its shape is \(12, 31\), not \(12, 30\)"),
+}
+
+
+@pytest.mark.parametrize("fault", DAMAGED)
+def test_a_damaged_file_is_refused(files: Files, fault: str) -> None:
+    """Not by a traceback, nor by the end of the process: scipy writes wherever an index points."""
+    damage, message = DAMAGED[fault]
+    path = save(
+        files,
+        modality(sparse.csr_matrix(counts(5)), var=places(), obs=obs()),
+        modality(sparse.csr_matrix(counts(30)), var=genes()),
+    )
+    damage(path)
+    with pytest.raises(InputError, match=rf"cells\.h5mu.* is not as MuData writes it \(.*{message}.* Fetch or write"):
+        build(files, path)
+    assert [one.name for one in files.folder.iterdir() if one.name.startswith(".")] == []
 
 
 def test_many_rows_without_a_column_are_cells(files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
