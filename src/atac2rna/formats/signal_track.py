@@ -38,8 +38,12 @@ KIND = "a bigWig signal file"
 _HEADER = 64
 _BLOCK = 20_000 * WINDOW
 _REMEDY = "fetch the file again"
-_NEGATIVE = "A track of log ratios is no measure of accessibility: give coverage, fold change over control, or -log10 p."
-_INFINITE = "Something was divided by 0, or p was 0, when it was made: make it anew with a pseudocount, or give coverage."
+_NEGATIVE = (
+    "A track of log ratios is no measure of accessibility: give coverage, fold change over control, or -log10 p."
+)
+_INFINITE = (
+    "Something was divided by 0, or p was 0, when it was made: make it anew with a pseudocount, or give coverage."
+)
 
 
 class SignalTrack(NamedTuple):
