@@ -200,6 +200,11 @@ REFUSED: dict[str, tuple[dict[str, Any], str | None, str]] = {
         "cell_type",
         r"rna, X: counts are numbers of at least 0",
     ),
+    "missing values": (
+        {"rna": lambda: modality(np.where(counts(30) > 3, np.nan, counts(30)), var=genes())},
+        "cell_type",
+        r"rna, X: every value is measured, .* \d+ or more are missing\. Leave out the columns",
+    ),
     "no places": (
         {"atac": lambda: modality(counts(5), var=places(*"abcde"), obs=obs())},
         "cell_type",

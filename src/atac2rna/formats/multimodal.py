@@ -88,6 +88,11 @@ class Modality:
 
     def _require_counts(self, values: NDArray[Any]) -> None:
         wrong = np.flatnonzero(~((values.ravel() >= 0) & np.isfinite(values.ravel())))
+        if wrong.size and np.isnan(values.ravel()[wrong[0]]):
+            raise InputError(
+                f"{self.label}: every value is measured; {np.isnan(values).sum():,} or more are missing. "
+                f"Leave out the columns that have them, or name another layer with --{self.name}-layer."
+            )
         if wrong.size:
             raise InputError(
                 f"{self.label}: counts are numbers of at least 0; got {values.ravel()[wrong[0]]:g}, as scaled values have. Name "
