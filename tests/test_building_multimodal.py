@@ -203,7 +203,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str | None, str]] = {
     "missing values": (
         {"rna": lambda: modality(np.where(counts(30) > 3, np.nan, counts(30)), var=genes())},
         "cell_type",
-        r"rna, X: every value is measured, .* \d+ or more are missing\. Leave out the columns",
+        r"rna, X: every value is measured; \d+ or more are missing\. Leave out the columns",
     ),
     "no places": (
         {"atac": lambda: modality(counts(5), var=places(*"abcde"), obs=obs())},
