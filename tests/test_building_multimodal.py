@@ -286,6 +286,15 @@ def test_whole_numbers_as_floats_name_samples_without_a_point(files: Files) -> N
     assert [record.name for record in build(files, path, by="leiden")[0].samples] == ["1", "2"]
 
 
+@pytest.mark.parametrize("kind", [np.float32, np.float64])
+def test_fractions_of_any_width_are_no_names(files: Files, kind: type) -> None:
+    clusters = obs(half=np.array([0.5, 2.0] * 6, dtype=kind), leiden=np.array([1.0, 2.0] * 6, dtype=kind))
+    path = save(files, modality(counts(5), var=places(), obs=clusters), GOOD["rna"]())
+    with pytest.raises(InputError, match=r"'half' holds numbers with fractions, such as 0\.5"):
+        build(files, path, by="half")
+    assert [record.name for record in build(files, path, by="leiden")[0].samples] == ["1", "2"]
+
+
 def test_counts_of_rows_are_taken_where_their_layer_is_named(files: Files) -> None:
     r = counts(30, 1)
     path = save(files, GOOD["atac"](), modality(r, var=genes(), layers={"umi": r}))

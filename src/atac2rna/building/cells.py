@@ -136,7 +136,7 @@ def _labels(file: MultimodalFile, by: str) -> dict[str, str]:
 
 def _refuse_fractions(file: MultimodalFile, values: Any, by: str) -> None:
     """Refuse a measurement for a name; numbers of clusters beside missing values are whole, if as floats."""
-    found = [value for value in values.dropna().unique() if isinstance(value, float)]
+    found = [value for value in values.dropna().unique() if isinstance(value, (float, np.floating))]
     wrong = [value for value in found if not value.is_integer()]
     if wrong:
         raise InputError(
@@ -153,7 +153,7 @@ def _text(table: Any, column: str) -> dict[str, str]:
 
 
 def _word(value: object) -> str:
-    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+    return str(int(value)) if isinstance(value, (float, np.floating)) and value.is_integer() else str(value)
 
 
 def _constant(file: MultimodalFile, label: Mapping[str, str], by: str | None) -> dict[str, dict[str, str]]:
