@@ -1,33 +1,38 @@
 """Cells of a MuData file, added up to samples."""
 
 import sys
-from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from atac2rna.atlas import Atlas
-from atac2rna.building import build_atlas
-from atac2rna.building.multimodal import Multimodal, MultimodalSamples
 from atac2rna.cache import CACHE_VARIABLE
 from atac2rna.checking import check_built
 from atac2rna.errors import InputError
 from atac2rna.files import checksum
 from atac2rna.formats import multimodal
 from conftest import Cli
+from mudata_cells import (
+    CELLS,
+    GOOD,
+    PEAKS,
+    TYPES,
+    anndata,
+    build,
+    counts,
+    genes,
+    modality,
+    mudata,
+    obs,
+    pandas,
+    places,
+    save,
+)
 from sample_files import IDS, Files, tpm_of
 
 h5py = pytest.importorskip("h5py")
-anndata = pytest.importorskip("anndata")
-mudata = pytest.importorskip("mudata")
-pandas = pytest.importorskip("pandas")
 sparse = pytest.importorskip("scipy.sparse")
-
-CELLS = [f"cell{i}" for i in range(12)]
-TYPES = ["B", "T", "B", "T", "NK", "B", "T", "B", None, "NK", "T", "B"]
-PEAKS = ["chr2:50-150", "chr1:100-200", "chr1:300-400", "chr1:500-600", "chr3:5-9"]
 
 
 @pytest.fixture(autouse=True)
@@ -38,47 +43,6 @@ def _no_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def files(tmp_path: Path) -> Files:
     return Files(tmp_path / "files")
-
-
-def counts(columns: int, seed: int = 0) -> np.ndarray:
-    return np.random.default_rng(seed).poisson(1.0, (len(CELLS), columns)).astype(np.float32)
-
-
-def modality(x: Any, *, var: Any, obs: Any = None, names: Sequence[str] = CELLS, **more: Any) -> Any:
-    obs = pandas.DataFrame(index=list(names)) if obs is None else obs
-    return anndata.AnnData(X=x, obs=obs, var=var, **more)
-
-
-def obs(**columns: Any) -> Any:
-    made = {"cell_type": pandas.Categorical(TYPES), "score": np.arange(12) / 7, **columns}
-    return pandas.DataFrame(made, index=CELLS)
-
-
-def places(*names: str) -> Any:
-    return pandas.DataFrame(index=list(names or PEAKS))
-
-
-def genes() -> Any:
-    return pandas.DataFrame({"gene_ids": [f"{gene}.3" for gene in IDS]}, index=[f"SYM{i}" for i in range(30)])
-
-
-def save(files: Files, atac: Any, rna: Any, name: str = "cells.h5mu", **tables: Any) -> Path:
-    path = files.folder / name
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with mudata.set_options(pull_on_update=False):
-        data = mudata.MuData({"atac": atac, "rna": rna})
-        for column, values in tables.items():
-            data.obs[column] = values
-        data.write(path)
-    return path
-
-
-def build(files: Files, path: Path, *, by: str | None = "cell_type", **more: Any) -> tuple[Atlas, list[str]]:
-    least = more.pop("least_signal", None)
-    source = MultimodalSamples(Multimodal(path, by, **more), assembly="hg38", least_signal=least)
-    annotations = {"hg38": files.gene_list()}
-    atlas = build_atlas(source, files.folder / "atlas", annotations=annotations, mode="overwrite")
-    return atlas, source.remarks
 
 
 def rows_of(kind: str) -> list[int]:
@@ -187,7 +151,6 @@ def scaled() -> np.ndarray:
     return values - values.mean(axis=0)
 
 
-GOOD = {"atac": lambda: modality(counts(5), var=places(), obs=obs()), "rna": lambda: modality(counts(30), var=genes())}
 REFUSED: dict[str, tuple[dict[str, Any], str | None, str]] = {
     "no such column": ({}, "celltype", r"--by names a column of obs.*got 'celltype'; did you mean 'cell_type'\?"),
     "contradicting modalities": (
@@ -389,80 +352,6 @@ def test_measurements_are_no_columns_of_samples(files: Files) -> None:
     cells = obs(depth=[0.5] * 12, age=[40] * 12)
     path = save(files, modality(counts(5), var=places(), obs=cells), GOOD["rna"]())
     assert set(build(files, path)[0].record("B").columns) == {"age", "cells_atac", "cells_rna"}
-
-
-def cut(path: Path) -> None:
-    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-
-
-def lose(name: str) -> Callable[[Path], None]:
-    def change(path: Path) -> None:
-        with h5py.File(path, "r+") as stored:
-            del stored[name]
-
-    return change
-
-
-def put(name: str, place: int, value: int) -> Callable[[Path], None]:
-    def change(path: Path) -> None:
-        with h5py.File(path, "r+") as stored:
-            stored[name][place] = value
-
-    return change
-
-
-def unmark(name: str, attribute: str) -> Callable[[Path], None]:
-    def change(path: Path) -> None:
-        with h5py.File(path, "r+") as stored:
-            del stored[name].attrs[attribute]
-
-    return change
-
-
-def mark(name: str, kind: str) -> Callable[[Path], None]:
-    def change(path: Path) -> None:
-        with h5py.File(path, "r+") as stored:
-            stored[name].attrs["encoding-type"] = kind
-
-    return change
-
-
-def widen(path: Path) -> None:
-    with h5py.File(path, "r+") as stored:
-        del stored["mod/rna/X"]
-        anndata.io.write_elem(stored["mod/rna"], "X", np.ones((12, 31)))
-
-
-DAMAGED: dict[str, tuple[Callable[[Path], None], str]] = {
-    "cut": (cut, "truncated file"),
-    "without var": (lose("mod/atac/var"), "object 'var' doesn't exist"),
-    "without obs": (lose("mod/rna/obs"), "object 'obs' doesn't exist"),
-    "without indices": (lose("mod/atac/X/indices"), "object 'indices' doesn't exist"),
-    "without the kind of a matrix": (unmark("mod/atac/X", "encoding-type"), "no attribute 'shape'"),
-    "without the kind of a table": (unmark("mod/atac/var", "encoding-type"), ""),
-    "a table of no known kind": (mark("mod/atac/var", "tensor"), "tensor"),
-    "an index too high": (put("mod/atac/X/indices", 3, 1_000_000), "an index is 1,000,000, of 5"),
-    "an index below 0": (put("mod/atac/X/indices", 3, -1), "an index is -1, of 5"),
-    "an index just too high": (put("mod/rna/X/indices", 3, 30), "an index is 30, of 30"),
-    "rows that end before they begin": (put("mod/atac/X/indptr", 3, 60), "its rows do not divide its values"),
-    "rows that end too far": (put("mod/atac/X/indptr", -1, 10_000), "its rows do not divide its values"),
-    "another shape": (widen, r"its shape is \(12, 31\), not \(12, 30\)"),
-}
-
-
-@pytest.mark.parametrize("fault", DAMAGED)
-def test_a_damaged_file_is_refused(files: Files, fault: str) -> None:
-    """Not by a traceback, nor by the end of the process: scipy writes wherever an index points."""
-    damage, message = DAMAGED[fault]
-    path = save(
-        files,
-        modality(sparse.csr_matrix(counts(5)), var=places(), obs=obs()),
-        modality(sparse.csr_matrix(counts(30)), var=genes()),
-    )
-    damage(path)
-    with pytest.raises(InputError, match=rf"cells\.h5mu.* is not as MuData writes it \(.*{message}.* Fetch or write"):
-        build(files, path)
-    assert [one.name for one in files.folder.iterdir() if one.name.startswith(".")] == []
 
 
 def test_many_rows_without_a_column_are_cells(files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
