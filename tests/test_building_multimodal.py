@@ -1,32 +1,38 @@
 """Cells of a MuData file, added up to samples."""
 
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from atac2rna.atlas import Atlas
-from atac2rna.building import build_atlas
-from atac2rna.building.multimodal import Multimodal, MultimodalSamples
 from atac2rna.cache import CACHE_VARIABLE
 from atac2rna.checking import check_built
 from atac2rna.errors import InputError
 from atac2rna.files import checksum
 from atac2rna.formats import multimodal
 from conftest import Cli
+from mudata_cells import (
+    CELLS,
+    GOOD,
+    PEAKS,
+    TYPES,
+    anndata,
+    build,
+    counts,
+    genes,
+    modality,
+    mudata,
+    obs,
+    pandas,
+    places,
+    save,
+)
 from sample_files import IDS, Files, tpm_of
 
-anndata = pytest.importorskip("anndata")
-mudata = pytest.importorskip("mudata")
-pandas = pytest.importorskip("pandas")
+h5py = pytest.importorskip("h5py")
 sparse = pytest.importorskip("scipy.sparse")
-
-CELLS = [f"cell{i}" for i in range(12)]
-TYPES = ["B", "T", "B", "T", "NK", "B", "T", "B", None, "NK", "T", "B"]
-PEAKS = ["chr2:50-150", "chr1:100-200", "chr1:300-400", "chr1:500-600", "chr3:5-9"]
 
 
 @pytest.fixture(autouse=True)
@@ -37,47 +43,6 @@ def _no_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def files(tmp_path: Path) -> Files:
     return Files(tmp_path / "files")
-
-
-def counts(columns: int, seed: int = 0) -> np.ndarray:
-    return np.random.default_rng(seed).poisson(1.0, (len(CELLS), columns)).astype(np.float32)
-
-
-def modality(x: Any, *, var: Any, obs: Any = None, names: Sequence[str] = CELLS, **more: Any) -> Any:
-    obs = pandas.DataFrame(index=list(names)) if obs is None else obs
-    return anndata.AnnData(X=x, obs=obs, var=var, **more)
-
-
-def obs(**columns: Any) -> Any:
-    made = {"cell_type": pandas.Categorical(TYPES), "score": np.arange(12) / 7, **columns}
-    return pandas.DataFrame(made, index=CELLS)
-
-
-def places(*names: str) -> Any:
-    return pandas.DataFrame(index=list(names or PEAKS))
-
-
-def genes() -> Any:
-    return pandas.DataFrame({"gene_ids": [f"{gene}.3" for gene in IDS]}, index=[f"SYM{i}" for i in range(30)])
-
-
-def save(files: Files, atac: Any, rna: Any, name: str = "cells.h5mu", **tables: Any) -> Path:
-    path = files.folder / name
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with mudata.set_options(pull_on_update=False):
-        data = mudata.MuData({"atac": atac, "rna": rna})
-        for column, values in tables.items():
-            data.obs[column] = values
-        data.write(path)
-    return path
-
-
-def build(files: Files, path: Path, *, by: str | None = "cell_type", **more: Any) -> tuple[Atlas, list[str]]:
-    least = more.pop("least_signal", None)
-    source = MultimodalSamples(Multimodal(path, by, **more), assembly="hg38", least_signal=least)
-    annotations = {"hg38": files.gene_list()}
-    atlas = build_atlas(source, files.folder / "atlas", annotations=annotations, mode="overwrite")
-    return atlas, source.remarks
 
 
 def rows_of(kind: str) -> list[int]:
@@ -186,7 +151,6 @@ def scaled() -> np.ndarray:
     return values - values.mean(axis=0)
 
 
-GOOD = {"atac": lambda: modality(counts(5), var=places(), obs=obs()), "rna": lambda: modality(counts(30), var=genes())}
 REFUSED: dict[str, tuple[dict[str, Any], str | None, str]] = {
     "no such column": ({}, "celltype", r"--by names a column of obs.*got 'celltype'; did you mean 'cell_type'\?"),
     "contradicting modalities": (
@@ -198,6 +162,11 @@ REFUSED: dict[str, tuple[dict[str, Any], str | None, str]] = {
         {"rna": lambda: modality(scaled(), var=genes())},
         "cell_type",
         r"rna, X: counts are numbers of at least 0",
+    ),
+    "missing values": (
+        {"rna": lambda: modality(np.where(counts(30) > 3, np.nan, counts(30)), var=genes())},
+        "cell_type",
+        r"rna, X: every value is measured; \d+ or more are missing\. Leave out the columns",
     ),
     "no places": (
         {"atac": lambda: modality(counts(5), var=places(*"abcde"), obs=obs())},
@@ -219,6 +188,37 @@ REFUSED: dict[str, tuple[dict[str, Any], str | None, str]] = {
         "cell_type",
         r"cell_type: the name of a sample may serve as a file name.*got 'a/b'",
     ),
+    "a column of fractions": (
+        {},
+        "score",
+        r"holds numbers with fractions, such as 0.142857; did you mean 'cell_type'\?",
+    ),
+    "no name in common": (
+        {"rna": lambda: modality(counts(30), var=genes(), names=[f"other{i}" for i in range(12)])},
+        None,
+        r"the same name in atac and rna; of the 12 of atac none is in rna: atac has 12 \(cell0, .*, rna has 12 \(other0, ",
+    ),
+    "no value in common": (
+        {
+            "rna": lambda: modality(
+                counts(30),
+                var=genes(),
+                obs=pandas.DataFrame({"cell_type": ["X"] * 12}, index=[f"other{i}" for i in range(12)]),
+            )
+        },
+        "cell_type",
+        r"of the 3 of atac none is in rna: atac has 3 \(B, T, NK\), rna has 1 \(X\)\. .*pass another column by --by",
+    ),
+    "counts of rows": (
+        {},
+        None,
+        r"rna, X: every row is a sample, .*got whole numbers, up to \d\. Counts of bulk .*--rna-layer",
+    ),
+    "values of no scale": (
+        {"rna": lambda: modality(counts(30) * 1e5 + 0.5, var=genes())},
+        None,
+        r"rna, X: values with fractions are TPM, .* those of cell\d+ add up to \d,",
+    ),
     "a column without a value": (
         {"atac": lambda: modality(counts(5), var=places(), obs=obs(cell_type=pandas.Categorical([None] * 12)))},
         "cell_type",
@@ -234,6 +234,124 @@ def test_what_is_refused(files: Files, fault: str) -> None:
     path = save(files, made["atac"], made["rna"])
     with pytest.raises(InputError, match=message):
         build(files, path, by=by)
+
+
+def test_many_samples_are_cells_by_a_column_too(files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("atac2rna.building.cells.MOST_SAMPLES", 2)
+    path = save(files, GOOD["atac"](), GOOD["rna"]())
+    with pytest.raises(InputError, match=r"a sample is many cells; 'cell_type' has 3 values.* Pass another column"):
+        build(files, path)
+
+
+def test_whole_numbers_as_floats_name_samples_without_a_point(files: Files) -> None:
+    clusters = [1.0, 2.0] * 5 + [np.nan, 1.0]
+    path = save(files, modality(counts(5), var=places(), obs=obs(leiden=clusters)), GOOD["rna"]())
+    assert [record.name for record in build(files, path, by="leiden")[0].samples] == ["1", "2"]
+
+
+@pytest.mark.parametrize("kind", [np.float32, np.float64])
+def test_fractions_of_any_width_are_no_names(files: Files, kind: type) -> None:
+    clusters = obs(half=np.array([0.5, 2.0] * 6, dtype=kind), leiden=np.array([1.0, 2.0] * 6, dtype=kind))
+    path = save(files, modality(counts(5), var=places(), obs=clusters), GOOD["rna"]())
+    with pytest.raises(InputError, match=r"'half' holds numbers with fractions, such as 0\.5"):
+        build(files, path, by="half")
+    assert [record.name for record in build(files, path, by="leiden")[0].samples] == ["1", "2"]
+
+
+def test_counts_of_rows_are_taken_where_their_layer_is_named(files: Files) -> None:
+    r = counts(30, 1)
+    path = save(files, GOOD["atac"](), modality(r, var=genes(), layers={"umi": r}))
+    for layer in ("X", "umi"):
+        atlas, remarks = build(files, path, by=None, rna_layer=layer)
+        assert tpm_of(atlas, "cell3") == pytest.approx(dict(zip(IDS, r[3] / r[3].sum() * 1e6, strict=True)), rel=1e-5)
+        assert (
+            f"{path}, rna, {layer}: taken for counts of molecules (UMI), not of fragments; scaled to a million a sample"
+            in remarks
+        )
+
+
+@pytest.mark.parametrize("at_once", [1, 2, 128])
+def test_samples_are_read_some_at_a_time(files: Files, at_once: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The values do not depend on it, and that there are fractions is seen in any of the parts."""
+    path = save(files, GOOD["atac"](), GOOD["rna"]())
+    expected, _ = build(files, path)
+    tpm = {kind: tpm_of(expected, kind) for kind in ("B", "T", "NK")}
+    signal = {kind: expected.peaks(kind).signal.tolist() for kind in tpm}
+    monkeypatch.setattr("atac2rna.building.multimodal._AT_ONCE", at_once)
+    atlas, _ = build(files, path)
+    assert {kind: tpm_of(atlas, kind) for kind in tpm} == tpm
+    assert {kind: atlas.peaks(kind).signal.tolist() for kind in tpm} == signal
+    halves = counts(30)
+    halves[TYPES.index("NK"), 7] = 0.5
+    with pytest.raises(InputError, match=r"rna, X: the cells .* whole numbers"):
+        build(files, save(files, GOOD["atac"](), modality(halves, var=genes()), name="halves.h5mu"))
+
+
+def test_copies_of_a_gene_are_added(files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
+    ids = [f"ENSG{i:011d}" for i in range(1, 202)]
+    var = pandas.DataFrame({"gene_ids": [*ids, f"{ids[0]}.9_PAR_Y"]}, index=[f"s{i}" for i in range(202)])
+    r = counts(202, 1)
+    path = save(files, GOOD["atac"](), modality(r, var=var))
+    atlas, _ = build(files, path)
+    umi = r[rows_of("T")].sum(axis=0)
+    expected = (umi[0] + umi[201]) / umi.sum() * 1e6
+    assert tpm_of(atlas, "T")[IDS[0]] == pytest.approx(expected, rel=1e-5)
+
+
+def test_a_file_of_accessibility_alone(files: Files) -> None:
+    path = files.folder / "atac.h5mu"
+    with mudata.set_options(pull_on_update=False):
+        mudata.MuData({"atac": GOOD["atac"]()}).write(path)
+    atlas, remarks = build(files, path)
+    assert len(atlas.samples) == 3
+    assert not atlas.paired
+    assert atlas.record("B").columns == {"cells_atac": "5"}
+    assert f"{path}: has no modality rna; no sample has RNA" in remarks
+    with pytest.raises(InputError, match=r"--rna-layer names a layer of rna; the file has atac alone"):
+        build(files, path, rna_layer="counts")
+    with mudata.set_options(pull_on_update=False):
+        mudata.MuData({"atac": GOOD["atac"](), "GEX": GOOD["rna"]()}).write(path)
+    with pytest.raises(InputError, match=r"got none named 'rna'; known: GEX, atac"):
+        build(files, path)
+
+
+def test_logarithms_of_accessibility_are_refused(files: Files) -> None:
+    names = [f"chr1:{1000 * i}-{1000 * i + 500}" for i in range(1_500)]
+    signal = np.log2(np.random.default_rng(3).gamma(4, 8, (12, 1_500)) + 1)
+    tpm = np.random.default_rng(0).gamma(1, 1, (12, 30))
+    rna = modality(tpm * (1e6 / tpm.sum(axis=1, keepdims=True)), var=genes())
+    path = save(files, modality(signal, var=places(*names)), rna)
+    with pytest.raises(InputError, match=r"atac, X: signal is given as it is, not as logarithms; the values of all 12"):
+        build(files, path, by=None)
+
+
+def test_further_columns_of_peaks_may_be_anything(files: Files) -> None:
+    chrom, span = zip(*(name.split(":") for name in PEAKS), strict=True)
+    start, end = zip(*(part.split("-") for part in span), strict=True)
+    words = {name: [f"peak_{i}" for i in range(5)] for name in ("peak", "score", "summit", "signal", "name")}
+    var = pandas.DataFrame({"chrom": chrom, "start": np.array(start, int), "end": np.array(end, int), **words})
+    var.index = words["name"]
+    path = save(files, modality(counts(5), var=var, obs=obs()), GOOD["rna"]())
+    assert len(build(files, path)[0].samples) == 3
+
+
+def test_columns_that_repeat_a_modality_are_no_columns_of_the_file(files: Files) -> None:
+    """As mudata wrote them before 0.4: `atac:batch` in the file's obs is `batch` of atac's."""
+    path = save(files, modality(counts(5), var=places(), obs=obs(batch=["b"] * 12)), GOOD["rna"]())
+    with h5py.File(path, "r+") as stored:
+        one = stored["obs"]
+        for name in ("atac:batch", "other:batch"):
+            anndata.io.write_elem(one, name, np.array(["b"] * 12, dtype=object))
+        one.attrs["column-order"] = np.array(["atac:batch", "other:batch"], dtype=object)
+    columns = build(files, path)[0].record("B").columns
+    assert {name for name in columns if "batch" in name} == {"batch", "other:batch"}
+
+
+def test_measurements_are_no_columns_of_samples(files: Files) -> None:
+    """Even where they are the same in every row of each sample."""
+    cells = obs(depth=[0.5] * 12, age=[40] * 12)
+    path = save(files, modality(counts(5), var=places(), obs=cells), GOOD["rna"]())
+    assert set(build(files, path)[0].record("B").columns) == {"age", "cells_atac", "cells_rna"}
 
 
 def test_many_rows_without_a_column_are_cells(files: Files, monkeypatch: pytest.MonkeyPatch) -> None:

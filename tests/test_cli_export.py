@@ -21,6 +21,12 @@ def test_mudata(small_atlas: Path, tmp_path: Path, cli: Cli) -> None:
     assert ended.err.splitlines()[-1] == "export: 32 of 32 (placed lineage8_2)"
 
 
+def test_a_region_beyond_the_chromosome_is_told(small_atlas: Path, tmp_path: Path, cli: Cli) -> None:
+    ended = cli("export", small_atlas, "-o", tmp_path / "x.h5mu", "--region", "chr1:900,000,000-900,001,000")
+    assert ended.code == 0, ended.err
+    assert "no peak of any sample and no gene lies in chr1:900000000-900001000" in ended.err
+
+
 def test_windows(small_atlas: Path, tmp_path: Path, cli: Cli) -> None:
     ended = cli("export", small_atlas, "-o", tmp_path / "x.h5mu", "--windows", "--bin", "1000", "--reach", "2000", "-q")
     assert ended.code == 0, ended.err
@@ -51,6 +57,7 @@ def test_matrices(small_atlas: Path, tmp_path: Path, cli: Cli) -> None:
         (("-o", "x.h5mu", "--reach", "500"), "--reach says nothing about bins of the genome"),
         (("-o", "x.h5mu", "--top", "500"), "--top says nothing about bins of the genome"),
         (("--matrices", "m", "--windows"), "--windows says nothing about matrices of a region"),
+        (("-o", "x.h5mu", "--bins"), "No such option"),
         (("--matrices", "m", "--top", "5", "--min-score", "3"), "got --min-score and --top. Leave one out."),
         (("--matrices", "m", "--assembly", "hg19"), "has no sample of assembly 'hg19': known: sim1"),
     ],

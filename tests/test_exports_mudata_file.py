@@ -1,6 +1,8 @@
 """An atlas as MuData: what is read back is what the atlas holds."""
 
 import sys
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import anndata
@@ -14,7 +16,7 @@ from atac2rna.errors import InputError
 from atac2rna.exports.contents import fingerprint
 from atac2rna.exports.mudata_file import MuDataSettings, export_mudata
 from atac2rna.exports.regions import Region
-from atlas_samples import GENES, sample, table, write
+from atlas_samples import GENES, sample, some_peaks, table, write
 
 
 @pytest.fixture
@@ -115,6 +117,102 @@ def test_bins_of_several_assemblies_are_refused_and_windows_are_not(mixed: Atlas
     assert {"start_hg38", "start_hg19", "gene_id", "from_tss"} < set(data["atac"].var.columns)
     assert {"tss_hg38", "tss_hg19"} < set(data["rna"].var.columns)
     assert data.uns["atac2rna"]["assembly"] == "hg38, hg19"
+
+
+def test_tpm_is_scaled_over_the_selected_genes(tmp_path: Path) -> None:
+    genes = table(biotype={"G4": "lncRNA"})
+    atlas = write(
+        tmp_path / "a", [sample("s"), sample("t", seed=1)], genes, selection=GeneSelection(("protein_coding",))
+    )
+    assert atlas.gene_ids == ("G1", "G2", "G3", "G5")
+    export_mudata(atlas, tmp_path / "x.h5mu")
+    rna = read(tmp_path / "x.h5mu")["rna"]
+    np.testing.assert_array_equal(rna.X, atlas.expression(["s", "t"]))
+    np.testing.assert_allclose(rna.layers["tpm"].sum(axis=1), 1e6, rtol=1e-6)
+    np.testing.assert_allclose(np.log2(rna.layers["tpm"] + 1), rna.X, rtol=1e-6)
+
+
+def test_each_sample_is_read_once(mixed: Atlas, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    raw_tpm = Atlas.raw_tpm
+
+    def spied(self: Atlas, samples: Sequence[str]) -> np.ndarray:
+        asked.extend(samples)
+        return raw_tpm(self, samples)
+
+    monkeypatch.setattr(Atlas, "raw_tpm", spied)
+    export_mudata(mixed, tmp_path / "x.h5mu", MuDataSettings(assembly="hg38"))
+    assert asked == ["b/1", "a"]
+
+
+def test_samples_without_expression_are_told(tmp_path: Path) -> None:
+    atlas = write(tmp_path / "a", [sample("s"), sample("none", dict.fromkeys(GENES, 0.0))])
+    with pytest.raises(InputError, match=r"those of none add up to 0\. Leave it out"):
+        export_mudata(atlas, tmp_path / "x.h5mu")
+
+
+def test_names_of_columns_that_hdf5_cannot_hold(tmp_path: Path) -> None:
+    """None is lost, and each that can keeps its own name."""
+    columns = {
+        "_index": "i",
+        "index_": "k",
+        "a/b": "1",
+        "a_b": "2",
+        "a_b_2": "3",
+        "atac:x": "x",
+        "rna:": "r",
+        "y:z": "y",
+        ".": "d",
+    }
+    atlas = write(tmp_path / "a", [sample("s", **columns), sample("t", seed=1, **columns)])
+    done = export_mudata(atlas, tmp_path / "x.h5mu")
+    data = read(tmp_path / "x.h5mu")
+    expected = {
+        "index": "i",
+        "index_": "k",
+        "a_b_3": "1",
+        "a_b": "2",
+        "a_b_2": "3",
+        "atac_x": "x",
+        "rna_": "r",
+        "y:z": "y",
+        "_": "d",
+    }
+    for obs in (data.obs, data["atac"].obs, data["rna"].obs):
+        assert {name: obs.loc["t", name] for name in obs.columns if name != "assembly"} == expected
+    (told,) = done.remarks
+    assert "'a/b' as 'a_b_3'" in told
+    assert "'a_b'" not in told
+
+
+def test_peaks_of_signal_0_are_present_and_no_entry_is_a_stored_zero(tmp_path: Path) -> None:
+    peaks = some_peaks(0, ("chr1",), 40)
+    peaks = replace(peaks, signal=np.where(np.arange(40) % 4 == 0, 0, peaks.signal).astype(np.float32))
+    atlas = write(tmp_path / "a", [sample("s", peaks=peaks), sample("t", seed=1)])
+    export_mudata(atlas, tmp_path / "x.h5mu")
+    atac = read(tmp_path / "x.h5mu")["atac"]
+    assert (atac.X.data > 0).all()
+    assert (atac.layers["strength"].data > 0).all()
+    names = {f"chr1:{point // 500 * 500}-{point // 500 * 500 + 500}" for point in peaks.point.tolist()}
+    row = atac.layers["presence"][0]
+    assert set(atac.var_names[row.indices]) == names
+    assert atac.X[0].nnz < len(names)
+    assert "one of signal 0" in atac.uns["atac2rna"]["X"]
+
+
+def test_a_region_where_nothing_lies_is_told(tmp_path: Path) -> None:
+    atlas = write(tmp_path / "a", [sample("s"), sample("t", seed=1)])
+
+    def told(start: int, end: int) -> tuple[str, ...]:
+        settings = MuDataSettings(region=Region("chr1", start, end), width=500)
+        return export_mudata(atlas, tmp_path / "x.h5mu", settings).remarks
+
+    assert told(0, 1_000_000) == ()
+    beyond = "no peak of any sample and no gene lies in chr1:300000000-301000000; does the chromosome end before it?"
+    assert told(300_000_000, 301_000_000) == (beyond,)
+    points = np.sort(np.concatenate([atlas.peaks(name).point for name in ("s", "t")]))
+    assert points.min() > 500
+    assert told(0, 500) == ("no peak of any sample lies in chr1:0-500",)
 
 
 def test_a_region_of_samples_without_rna(tmp_path: Path) -> None:

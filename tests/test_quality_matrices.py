@@ -69,6 +69,22 @@ def only(findings: list[Finding], code: str, table: str = "") -> Finding:
     return found
 
 
+def test_samples_with_names_are_named() -> None:
+    bad = table("all", 8, 2)
+    bad.expression[0] = 0
+    bad.peaks[[1, 2]] = 0
+    bad.expression[5] = bad.expression[4] * 1.01
+    named = replace(bad, samples=tuple("ABCDEFGH"))
+    found = find_matrix_problems(SeedMatrices((named,)), None)
+    assert only(found, "matrix-no-expression").subject == "all A"
+    few = only(found, "matrix-few-peaks")
+    assert (few.subject, few.value) == ("all B, C", "B: 0 bins; C: 0 bins")
+    alike = only(found, "matrix-near-duplicates")
+    assert (alike.subject, alike.value[:7]) == ("all E, F", "E and F")
+    (numbered,) = [one for one in find_matrix_problems(SeedMatrices((bad,)), None) if one.code == few.code]
+    assert (numbered.subject, numbered.value) == ("all rows 1-2", "row 1: 0 bins; row 2: 0 bins")
+
+
 def test_good_tables_have_only_what_was_planted() -> None:
     found = find_matrix_problems(good(), genes())
     assert set(codes(found)) == {"matrix-unfilled-columns", "matrix-zero-genes", "matrix-zero-bins", "matrix-unlogged"}

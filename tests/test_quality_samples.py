@@ -234,6 +234,18 @@ def joined(cohort: CheckInput, row: int, rate: float) -> CheckInput:
     return replace(with_tpm(cohort, row, kept, 1e6), join_rate=np.where(np.arange(8) == row, rate, 1.0))
 
 
+def test_regions_that_samples_share_have_no_score_to_judge() -> None:
+    """A matrix or MuData file tells none: that is no defect of it. That all signal is alike, though, still is one."""
+    cohort = with_peaks(with_peaks(toy(), constant("score", 0), tuple(range(8))), constant("signal", 1))
+    shared = replace(cohort, shared_regions=(True,) * 8)
+    found = {one.code: one.subject for one in find_problems(shared)}
+    assert "score-constant" not in found
+    assert found["signal-constant"] == "s0"
+    some = replace(cohort, shared_regions=(True, *[False] * 7))
+    (finding,) = [one for one in find_problems(some) if one.code == "score-constant"]
+    assert finding.subject == "s1, s2, s3, s4, s5, s6, s7"
+
+
 # What a defect brings with it besides its own finding.
 COMPANIONS = {
     "peaks-few": set(),

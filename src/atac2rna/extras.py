@@ -23,10 +23,15 @@ def import_mudata(what: str) -> Any:
     return _imported("mudata", what)
 
 
-def _imported(package: str, what: str) -> Any:
+def import_pybigwig(what: str) -> Any:
+    """Import pyBigWig; see `import_anndata`."""
+    return _imported("pyBigWig", what, extra="signal", instead=", or give a peak file.")
+
+
+def _imported(package: str, what: str, *, extra: str = "anndata", instead: str = "") -> Any:
     try:
         return import_module(package)
     except ImportError:
         raise InputError(
-            f"{what} needs the package {package}, which is not installed; run: pip install 'atac2rna[anndata]'"
+            f"{what} needs the package {package}, which is not installed; run: pip install 'atac2rna[{extra}]'{instead}"
         ) from None

@@ -1,7 +1,7 @@
 """Cells of a MuData file, gathered into samples."""
 
 from collections import Counter
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +13,7 @@ from atac2rna.errors import InputError, nearest_names
 from atac2rna.formats.multimodal import MultimodalFile
 
 MOST_SAMPLES = 2_000
-"""More rows than this are cells, which a column gathers into samples."""
+"""More samples than this are cells, which a column gathers into samples."""
 
 _TAKEN = ("sample", "atac", "rna", "assembly")
 
@@ -24,7 +24,7 @@ class Cells:
 
     Attributes:
         samples: Names of the samples, in the order of their first row in `atac`.
-        groups: Sample of each row by modality, -1 for rows of none.
+        groups: Sample of each row by modality of the file, -1 for rows of none.
         columns: Columns of each sample: those of obs that are the same in all of its rows, and numbers of cells.
         remarks: What was left out.
     """
@@ -39,11 +39,12 @@ def group_cells(file: MultimodalFile, by: str | None) -> Cells:
     """Gather rows by the value of a column of obs, or take each for a sample.
 
     Args:
-        file: The open file.
+        file: The open file, with the modality `atac`, and `rna` if it has one.
         by: Column of obs, of the file or of a modality; None: every row is a sample.
 
     Raises:
-        InputError: If there is no such column, the modalities contradict each other, or rows are too many to be samples.
+        InputError: If there is no such column, the modalities contradict each other or have no sample in common, or samples
+            are too many to be samples.
     """
     tables = {name: modality.obs for name, modality in file.modalities.items()}
     names = {name: [str(cell) for cell in table.index] for name, table in tables.items()}
@@ -54,6 +55,11 @@ def group_cells(file: MultimodalFile, by: str | None) -> Cells:
             f"{file.path}: every row is a sample where no column gathers them; {len(samples):,} rows look like cells. Pass --by "
             f"with a column of obs; {nearest_names('cell_type', _column_names(file))}"
         )
+    if len(samples) > MOST_SAMPLES:
+        raise InputError(
+            f"{file.path}: a sample is many cells; {by!r} has {len(samples):,} values, as a number of each cell has. Pass "
+            f"another column by --by; {nearest_names('cell_type', [name for name in _column_names(file) if name != by])}"
+        )
     if not samples:
         raise InputError(f"{file.path}: no row of atac has a value of {by!r}. Pass another column by --by.")
     place = {sample: i for i, sample in enumerate(samples)}
@@ -61,6 +67,10 @@ def group_cells(file: MultimodalFile, by: str | None) -> Cells:
         name: np.array([place.get(label.get(cell, ""), -1) for cell in cells], dtype=np.intp)
         for name, cells in names.items()
     }
+    if "rna" in groups and not (groups["rna"] >= 0).any():
+        raise InputError(
+            _nothing_shared(file, samples, list(dict.fromkeys(label.get(cell, "") for cell in names["rna"])), by)
+        )
     columns: dict[str, dict[str, str]] = {sample: {} for sample in samples}
     for column, values in _constant(file, label, by).items():
         for sample in samples:
@@ -72,6 +82,17 @@ def group_cells(file: MultimodalFile, by: str | None) -> Cells:
     return Cells(samples, groups, columns, tuple(_remarks(names, label, samples, by)))
 
 
+def _nothing_shared(file: MultimodalFile, samples: Sequence[str], further: Sequence[str], by: str | None) -> str:
+    known = [name for name in further if name]
+    held = f"rna has {name_some(known)}" if known else "no row of rna has one"
+    what = "the same name in atac and rna" if by is None else f"the same value of {by!r} in atac and rna"
+    way = "Rename the rows of one" if by is None else "Rename the values in one, or pass another column by --by"
+    return (
+        f"{file.path}: a sample has {what}; of the {len(samples):,} of atac none is in rna: atac has "
+        f"{name_some(samples)}, {held}. {way}; for accessibility alone leave the modality rna out of the file."
+    )
+
+
 def _remarks(
     names: Mapping[str, list[str]], label: Mapping[str, str], samples: tuple[str, ...], by: str | None
 ) -> list[str]:
@@ -80,8 +101,9 @@ def _remarks(
         lost = sum(not label.get(cell) for cell in cells)
         if lost:
             remarks.append(f"{name}: {lost:,} of {len(cells):,} cells have no value of {by} and are left out")
+    known = set(samples)
     further = list(
-        dict.fromkeys(label[cell] for cell in names["rna"] if label.get(cell) and label[cell] not in samples)
+        dict.fromkeys(label[cell] for cell in names.get("rna", []) if label.get(cell) and label[cell] not in known)
     )
     return remarks + ([f"in rna only, left out: {name_some(further)}"] if further else [])
 
@@ -102,6 +124,7 @@ def _labels(file: MultimodalFile, by: str) -> dict[str, str]:
         )
     labels: dict[str, str] = {}
     for table in tables:
+        _refuse_fractions(file, table[by], by)
         for cell, value in _text(table, by).items():
             if labels.setdefault(cell, value) != value:
                 raise InputError(
@@ -111,11 +134,26 @@ def _labels(file: MultimodalFile, by: str) -> dict[str, str]:
     return labels
 
 
+def _refuse_fractions(file: MultimodalFile, values: Any, by: str) -> None:
+    """Refuse a measurement for a name; numbers of clusters beside missing values are whole, if as floats."""
+    found = [value for value in values.dropna().unique() if isinstance(value, (float, np.floating))]
+    wrong = [value for value in found if not value.is_integer()]
+    if wrong:
+        raise InputError(
+            f"{file.path}: --by names a column of names, as of cell types; {by!r} holds numbers with fractions, such as "
+            f"{wrong[0]:g}; {nearest_names('cell_type', [name for name in _column_names(file) if name != by])}"
+        )
+
+
 def _text(table: Any, column: str) -> dict[str, str]:
-    """Values of a column as text, by name of row; rows without a value are left out."""
+    """Values of a column as text, by name of row, whole numbers without point; rows without a value are left out."""
     values = table[column]
     known = values.notna()
-    return {str(cell): str(value) for cell, value in values[known].items() if str(value)}
+    return {str(cell): _word(value) for cell, value in values[known].items() if str(value)}
+
+
+def _word(value: object) -> str:
+    return str(int(value)) if isinstance(value, (float, np.floating)) and value.is_integer() else str(value)
 
 
 def _constant(file: MultimodalFile, label: Mapping[str, str], by: str | None) -> dict[str, dict[str, str]]:

@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Container, Generator, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +45,8 @@ class Multimodal:
         path: The file.
         by: Column of obs whose values are the samples; None: every row is one.
         atac_layer: Layer of counts in `atac`; None: X.
-        rna_layer: Layer of counts, or without `by` of TPM, in `rna`; None: X.
+        rna_layer: Layer of counts, or without `by` of TPM, in `rna`; None: X. Counts without `by` are taken only from a
+            layer that is named (`X` names X): those of bulk RNA-seq grow with the length of the gene.
         info: Table of further columns, a row a sample; None: there are none.
     """
 
@@ -56,7 +58,7 @@ class Multimodal:
 
 
 class MultimodalSamples:
-    """The samples of a MuData file with the modalities `atac` and `rna`."""
+    """The samples of a MuData file with the modality `atac`, and `rna` if any has expression."""
 
     def __init__(self, file: Multimodal, *, assembly: str, least_signal: float | None = None) -> None:
         """Read what names the cells, not yet their counts.
@@ -74,7 +76,11 @@ class MultimodalSamples:
         self._least_signal = least_signal
         self._layers = {"atac": file.atac_layer, "rna": file.rna_layer}
         self._info = read_sample_info(file.info) if file.info is not None else None
-        with open_multimodal(file.path, self._layers) as opened:
+        with open_multimodal(file.path, self._layers, optional=("rna",)) as opened:
+            if file.rna_layer is not None and "rna" not in opened.modalities:
+                raise InputError(
+                    f"{file.path}: --rna-layer names a layer of rna; the file has atac alone. Leave the option out."
+                )
             self._cells: Cells = group_cells(opened, file.by)
         for name in self.names:
             require_fit_name(name, what="a sample", where=f"{file.path}, {file.by or 'obs'}")
@@ -118,58 +124,91 @@ class MultimodalSamples:
         Raises:
             InputError: If a matrix holds no counts, or places or genes cannot be told.
         """
-        counts = []
-        with open_multimodal(self._file.path, self._layers) as opened:
-            atac, rna = opened.modalities["atac"], opened.modalities["rna"]
+        counts, without = [], []
+        with open_multimodal(self._file.path, self._layers, optional=("rna",)) as opened:
+            atac, rna = opened.modalities["atac"], opened.modalities.get("rna")
             regions = find_regions(atac)
-            gene_ids = find_gene_ids(rna, settings.gene_column)
-            refuse_unjoined([join_genes(self._file.path, gene_ids, reference)], where=rna.label)
-            tpm = self._tpm(rna, rna.add_up(self._cells.groups["rna"], len(self.names)), gene_ids)
-            for row, signal in enumerate(self._signal(atac)):
-                values = tpm.values[row] if np.isfinite(tpm.values[row]).all() else None
+            expression = None if rna is None else self._expression(rna, reference, settings.gene_column)
+            tpm = repeat(None) if expression is None else expression.rows()
+            for name, signal, values in zip(self.names, self._signal(atac), tpm, strict=False):
                 peaks = sample_peaks(regions, signal, least=self._least_signal)
                 counts.append(len(peaks))
-                progress(f"read {self.names[row]}")
+                without += [name] if values is None else []
+                progress(f"read {name}")
                 yield shared_file_sample(
-                    self.names[row],
+                    name,
                     peaks,
                     assembly=self._assembly,
-                    columns=self._columns[self.names[row]],
+                    columns=self._columns[name],
                     naming=regions.naming,
                     atac=self._file.path,
-                    rna=None if values is None else SharedExpression(self._file.path, "mudata", tpm.gene_ids, values),
+                    rna=None
+                    if expression is None or values is None
+                    else SharedExpression(self._file.path, "mudata", expression.gene_ids, values),
                     reference=reference,
                 )
-        without = [name for name, values in zip(self.names, tpm.values, strict=True) if not np.isfinite(values).all()]
-        self.remarks = [*self._cells.remarks, presence_remark(counts, len(regions), self._least_signal), tpm.remark]
-        self.remarks += [f"without RNA: {name_some(without)}"] if without else []
+        self.remarks = [*self._cells.remarks, presence_remark(counts, len(regions), self._least_signal)]
+        self.remarks += self._told(expression, without)
         self.remarks += info_remarks(self.names, self._info)
 
-    def _tpm(self, rna: Modality, found: GroupSums, gene_ids: tuple[str, ...]) -> "_Expression":
-        """Turn sums of each sample into values per million."""
-        ids, sums = _add_copies(rna, gene_ids, found.sums)
-        total = sums.sum(axis=1, keepdims=True)
-        if found.whole:
-            with np.errstate(invalid="ignore", divide="ignore"):
-                values = sums * (_MILLION / total)
-            return _Expression(
-                ids, np.where(total > 0, values, np.nan), f"{rna.label}: counts, scaled to a million a sample"
+    def _told(self, expression: "_Expression | None", without: list[str]) -> list[str]:
+        if expression is None:
+            return [f"{self._file.path}: has no modality rna; no sample has RNA"]
+        return [expression.remark, *([f"without RNA: {name_some(without)}"] if without else [])]
+
+    def _expression(self, rna: Modality, reference: GeneReference, gene_column: str | None) -> "_Expression":
+        """Find out what the values are, from all samples, before any is scaled."""
+        gene_ids = find_gene_ids(rna, gene_column)
+        refuse_unjoined([join_genes(self._file.path, gene_ids, reference)], where=rna.label)
+        ids, place = _without_copies(rna, gene_ids)
+        blocks = partial(self._blocks, rna)
+        if len(self.names) <= _AT_ONCE:
+            blocks = partial(iter, [*blocks()])
+        whole, highest, totals = True, 0.0, []
+        for found in blocks():
+            whole = whole and found.whole
+            highest = max(highest, float(found.sums.max(initial=0)))
+            totals.append(found.sums.sum(axis=1))
+        total = np.concatenate(totals)
+        remark = self._judge(rna, whole, highest, total)
+        return _Expression(ids, place, blocks, scaled=whole, remark=remark)
+
+    def _judge(self, rna: Modality, whole: bool, highest: float, total: NDArray[np.float64]) -> str:
+        """Say what the values are taken for.
+
+        Raises:
+            InputError: If they are neither counts of molecules nor TPM.
+        """
+        if whole and self._file.by is not None:
+            return f"{rna.label}: counts, scaled to a million a sample"
+        if whole and self._file.rna_layer is not None:
+            return f"{rna.label}: taken for counts of molecules (UMI), not of fragments; scaled to a million a sample"
+        if whole:
+            raise InputError(
+                f"{rna.label}: every row is a sample, and its values TPM; got whole numbers, up to {highest:,.0f}. Counts of "
+                "bulk RNA-seq grow with the length of the gene: divide by it, and name the layer of TPM with --rna-layer. Where "
+                "rows are cells, pass --by; where they are sums of cells counted by UMI, name their layer (--rna-layer X is X)."
             )
         if self._file.by is not None:
             raise InputError(_fractions(rna))
-        if total.max(initial=0) > _HIGHEST_SUM or sums.max(initial=0) <= _LOG_MAXIMUM:
+        if total.max(initial=0) > _HIGHEST_SUM or highest <= _LOG_MAXIMUM:
+            most = int(np.argmax(total))
             raise InputError(
-                f"{rna.label}: values with fractions are TPM, which add up to about a million; those of the first sample add up "
-                f"to {total[0, 0]:,.0f}, the highest is {sums.max():,.4g}. Name a layer of counts or TPM with --rna-layer."
+                f"{rna.label}: values with fractions are TPM, which add up to about a million; those of {self.names[most]} add "
+                f"up to {total[most]:,.0f}, the highest of all is {highest:,.4g}. Name a layer of counts or TPM with --rna-layer."
             )
-        return _Expression(ids, np.where(total > 0, sums, np.nan), f"{rna.label}: taken for TPM")
+        return f"{rna.label}: taken for TPM"
 
-    def _signal(self, atac: Modality) -> Iterator[NDArray[np.float64]]:
-        """Sums of each sample over its cells, shape (peaks,), some samples at a time: peaks are many."""
-        group = self._cells.groups["atac"]
+    def _blocks(self, modality: Modality) -> Iterator[GroupSums]:
+        """Sums of the samples over their cells, some samples at a time: columns are many."""
+        group = self._cells.groups[modality.name]
         for first in range(0, len(self.names), _AT_ONCE):
             last = min(first + _AT_ONCE, len(self.names))
-            found = atac.add_up(np.where((group >= first) & (group < last), group - first, -1), last - first)
+            yield modality.add_up(np.where((group >= first) & (group < last), group - first, -1), last - first)
+
+    def _signal(self, atac: Modality) -> Iterator[NDArray[np.float64]]:
+        """Sums of each sample over its cells, shape (peaks,)."""
+        for found in self._blocks(atac):
             if not found.whole and self._file.by is not None:
                 raise InputError(_fractions(atac))
             if not found.whole:
@@ -179,11 +218,31 @@ class MultimodalSamples:
 
 @dataclass(frozen=True, eq=False)
 class _Expression:
-    """Values per million, shape (samples, genes), NaN in samples without RNA; and what was made of the file's."""
+    """Values per million of the samples, read when they are asked for.
+
+    Attributes:
+        gene_ids: Genes, each once.
+        place: Gene of each column of the file; None: they are the same.
+        blocks: Gives the sums of the samples, some at a time.
+        scaled: Whether a sample is brought to a million, else taken as it is.
+        remark: What was made of the file's values.
+    """
 
     gene_ids: tuple[str, ...]
-    values: NDArray[np.float64]
+    place: NDArray[np.intp] | None
+    blocks: Callable[[], Iterator[GroupSums]]
+    scaled: bool
     remark: str
+
+    def rows(self) -> Iterator[NDArray[np.float64] | None]:
+        """Give each sample's values, shape (genes,); None for samples without any above 0, which have no RNA."""
+        for found in self.blocks():
+            for sums in found.sums:
+                values: NDArray[np.float64] = sums
+                if self.place is not None:
+                    values = np.bincount(self.place, sums, minlength=len(self.gene_ids)).astype(np.float64)
+                total = values.sum()
+                yield None if total <= 0 else values * (_MILLION / total) if self.scaled else values
 
 
 def find_regions(atac: Modality) -> Regions:
@@ -197,8 +256,10 @@ def find_regions(atac: Modality) -> Regions:
     def row(number: int) -> str:
         return f"{what} row {number} ({atac.var.index[number]})"
 
-    if place_columns([str(name) for name in atac.var.columns]) is not None:
-        regions = regions_from_table(atac.var, what=what, row=row)
+    columns = place_columns([str(name) for name in atac.var.columns])
+    if columns is not None:
+        # A column that a table of peaks would have as score or summit may be anything here, and is not asked.
+        regions = regions_from_table(atac.var[list(columns)], what=what, row=row)
     else:
         for names in (atac.var.index, *(atac.var[name] for name in atac.var.columns)):
             text = [str(name) for name in names]
@@ -235,22 +296,18 @@ def find_gene_ids(rna: Modality, column: str | None) -> tuple[str, ...]:
     return plain_ids([str(name) for name in rna.var.index])
 
 
-def _add_copies(
-    rna: Modality, gene_ids: tuple[str, ...], sums: NDArray[np.float64]
-) -> tuple[tuple[str, ...], NDArray[np.float64]]:
-    """Add the columns of one gene (copies on Y of pseudoautosomal genes); many repeats are a mistake."""
+def _without_copies(rna: Modality, gene_ids: tuple[str, ...]) -> tuple[tuple[str, ...], NDArray[np.intp] | None]:
+    """Each gene once, and that of each column: copies (on Y, of pseudoautosomal genes) add up; many repeats are a mistake."""
     ids = tuple(dict.fromkeys(gene_ids))
     if len(ids) == len(gene_ids):
-        return ids, sums
+        return ids, None
     if len(gene_ids) - len(ids) > 0.01 * len(gene_ids):
         raise InputError(
             f"{rna.path}, rna.var: a gene has one row; {len(gene_ids) - len(ids):,} of {len(gene_ids):,} repeat a gene. Keep one "
             "row a gene, or name the column of ids with --gene-column."
         )
     place = {gene: i for i, gene in enumerate(ids)}
-    added = np.zeros((len(ids), len(sums)))
-    np.add.at(added, np.array([place[gene] for gene in gene_ids]), sums.T)
-    return ids, added.T
+    return ids, np.array([place[gene] for gene in gene_ids], dtype=np.intp)
 
 
 def _fractions(modality: Modality) -> str:

@@ -34,7 +34,7 @@ def export(
         Path | None, typer.Option(metavar="DIR", help="Folder of peaks_input.csv and exp_output.csv, with names.")
     ] = None,
     windows: Annotated[
-        bool, typer.Option("--windows/--bins", help="Regions of atac: bins around every TSS, or bins of the genome.")
+        bool, typer.Option("--windows", help="Regions of atac: bins around every TSS, not bins of the genome.")
     ] = False,
     bin_width: Annotated[
         int | None, typer.Option("--bin", min=1, help="Width of a bin in bp (default: 500; of matrices 1000).")
@@ -102,6 +102,8 @@ def _mudata(console: "Console", atlas: "Atlas", output: Path, settings: "MuDataS
 
     with console.progress("export", count_steps(atlas, settings)) as advance:
         done = export_mudata(atlas, output, settings, progress=advance)
+    for remark in done.remarks:
+        console.note(remark)
     console.say(
         f"{output}: atac {done.samples} samples x {done.regions:,} {settings.kind} of {settings.width} bp, rna {done.paired} "
         f"samples x {done.genes:,} genes"

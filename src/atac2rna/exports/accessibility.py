@@ -8,17 +8,17 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
 from atac2rna.atlas import Atlas
-from atac2rna.exports.regions import Regions
+from atac2rna.exports.regions import RegionAxis
 from atac2rna.features import peak_strength
 
 
 class Accessibility(NamedTuple):
-    """Samples x regions, three times with entries in the same places: where a peak lies.
+    """Samples x regions; a value that is not stored is 0, and none that is stored is.
 
     Attributes:
-        signal: Signal of the strongest peak, as in its file, float32.
-        strength: The same by rank within the sample (`features.peak_strength`), float32.
-        presence: 1, uint8.
+        signal: Signal of the strongest peak, as in its file, float32; 0 where there is none, and of one of signal 0.
+        strength: The same by rank within the sample (`features.peak_strength`), float32; 0 of the weakest, too.
+        presence: 1 where a peak lies, uint8.
     """
 
     signal: csr_matrix
@@ -27,7 +27,7 @@ class Accessibility(NamedTuple):
 
 
 def measure(
-    atlas: Atlas, samples: Sequence[str], regions: Regions, *, progress: Callable[[str], None] = lambda _: None
+    atlas: Atlas, samples: Sequence[str], regions: RegionAxis, *, progress: Callable[[str], None] = lambda _: None
 ) -> Accessibility:
     """Read the samples one by one and fill the matrix.
 
@@ -51,7 +51,9 @@ def measure(
     shape = len(samples), len(regions.names)
 
     def matrix(values: NDArray[np.generic]) -> csr_matrix:
-        return csr_matrix((values, index.copy(), ends.copy()), shape=shape)
+        made = csr_matrix((values, index.copy(), ends.copy()), shape=shape)
+        made.eliminate_zeros()
+        return made
 
     return Accessibility(
         matrix(np.concatenate(signal)), matrix(np.concatenate(strength)), matrix(np.ones(index.size, dtype=np.uint8))

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from atac2rna.atlas import Atlas
+from atac2rna.errors import InputError
 
 
 class Expression(NamedTuple):
@@ -30,7 +31,13 @@ def measure(atlas: Atlas, samples: Sequence[str]) -> Expression:
     shape = len(samples), len(atlas.gene_ids)
     tpm, log = np.empty(shape, dtype=np.float32), np.empty(shape, dtype=np.float32)
     for row, sample in enumerate(samples):
-        log[row] = atlas.expression([sample])[0]
         raw = atlas.raw_tpm([sample])[0].astype(np.float64)[atlas.selected]
-        tpm[row] = raw * (1e6 / np.nansum(raw))
+        total = np.nansum(raw)
+        if not total > 0:
+            raise InputError(
+                f"{atlas.path}: expression is scaled to a million over the selected genes; those of {sample} add up to 0. "
+                "Leave it out."
+            )
+        scaled = raw * (1e6 / total)
+        tpm[row], log[row] = scaled, np.log2(scaled + 1)
     return Expression(tpm, log)

@@ -9,7 +9,7 @@ from atac2rna.atlas import Atlas
 from atac2rna.errors import InputError
 from atac2rna.exports import accessibility, expression
 from atac2rna.exports.contents import assemblies_of, choose_samples, provenance, require_one_assembly
-from atac2rna.exports.regions import Kind, Region, Regions, gene_columns, gene_windows, open_bins
+from atac2rna.exports.regions import Kind, Region, RegionAxis, gene_columns, gene_windows, open_bins
 from atac2rna.extras import import_mudata
 from atac2rna.files import whole_file
 
@@ -41,12 +41,13 @@ class MuDataSettings:
 
 
 class Exported(NamedTuple):
-    """What was written: numbers of samples, of those with RNA, of regions, and of genes (0 without RNA)."""
+    """What was written: numbers of samples, of those with RNA, of regions, and of genes (0 without RNA); and remarks."""
 
     samples: int
     paired: int
     regions: int
     genes: int
+    remarks: tuple[str, ...] = ()
 
 
 def export_mudata(
@@ -82,7 +83,25 @@ def export_mudata(
         made.write_h5mu(temporary, compression="gzip", compression_opts=1)
     rna = made.mod.get("rna")
     paired, genes = (0, 0) if rna is None else (rna.n_obs, rna.n_vars)
-    return Exported(len(samples), paired, made["atac"].n_vars, genes)
+    remarks = [*_renamed(atlas), *_empty(atlas, samples, settings, made["atac"])]
+    return Exported(len(samples), paired, made["atac"].n_vars, genes, tuple(remarks))
+
+
+def _renamed(atlas: Atlas) -> list[str]:
+    changed = [f"{name!r} as {new!r}" for name, new in column_names([*atlas.columns]).items() if name != new]
+    return [f"columns of samples under names that a MuData file can have: {', '.join(changed)}"] if changed else []
+
+
+def _empty(atlas: Atlas, samples: Sequence[str], settings: MuDataSettings, atac: "AnnData") -> list[str]:
+    """Tell of a region without a peak: nothing in an atlas says where a chromosome ends."""
+    region = settings.region
+    if region is None or settings.kind != "bins" or atac.layers["presence"].nnz:
+        return []
+    frame = atlas.tables[atlas.record(samples[0]).assembly].frame
+    inside = (frame["chrom"] == region.chrom) & (frame["start"] < region.end) & (frame["end"] > region.start)
+    if inside.any():
+        return [f"no peak of any sample lies in {region}"]
+    return [f"no peak of any sample and no gene lies in {region}; does the chromosome end before it?"]
 
 
 def count_steps(atlas: Atlas, settings: MuDataSettings) -> int:
@@ -93,7 +112,7 @@ def count_steps(atlas: Atlas, settings: MuDataSettings) -> int:
 
 def _regions(
     atlas: Atlas, samples: Sequence[str], settings: MuDataSettings, progress: Callable[[str], None]
-) -> Regions:
+) -> RegionAxis:
     if settings.kind == "windows":
         return gene_windows(atlas, assemblies_of(atlas, samples), width=settings.width, reach=settings.reach)
     require_one_assembly(atlas, samples, instead=", or --windows for bins around genes, which all assemblies share")
@@ -101,7 +120,7 @@ def _regions(
 
 
 def _make(
-    mudata: Any, atlas: Atlas, samples: Sequence[str], regions: Regions, progress: Callable[[str], None]
+    mudata: Any, atlas: Atlas, samples: Sequence[str], regions: RegionAxis, progress: Callable[[str], None]
 ) -> "MuData":
     """Put the modalities together; samples without RNA are in `atac` alone, and there is no `rna` where none has any."""
     obs = _sample_table(atlas, samples)
@@ -118,20 +137,52 @@ def _make(
 
 
 def _sample_table(atlas: Atlas, samples: Sequence[str]) -> "pd.DataFrame":
-    """Columns of the samples, as in the atlas; HDF5 divides names at slashes, so these become `_`."""
+    """Columns of the samples, as in the atlas, under `column_names`."""
     import pandas as pd
 
     row_of = {name: row for row, name in enumerate(atlas.columns["sample"])}
+    new = column_names([*atlas.columns])
     columns = {
-        name.replace("/", "_"): [values[row_of[sample]] for sample in samples]
+        new[name]: [values[row_of[sample]] for sample in samples]
         for name, values in atlas.columns.items()
         if name != "sample"
     }
     return pd.DataFrame(columns, index=pd.Index(samples, name="sample", dtype=object))
 
 
+def column_names(names: Sequence[str]) -> dict[str, str]:
+    """Give each column of samples a name that a MuData file can have, no two the same.
+
+    HDF5 divides names at slashes and takes `.` for the group itself, AnnData keeps `_index` for names of rows, and MuData
+    takes `atac:x` for a copy of the column x of atac.
+
+    Args:
+        names: Names of the columns, without repeats.
+
+    Returns:
+        By name: itself, or with `_` in place of what cannot be; with a number where that is another's.
+    """
+    found: dict[str, str] = {}
+    fit = {name: _fit_name(name) for name in names}
+    taken = {name for name in names if fit[name] == name}
+    for name in names:
+        new, number = fit[name], 2
+        while new != name and new in taken:
+            new, number = f"{fit[name]}_{number}", number + 1
+        taken.add(new)
+        found[name] = new
+    return found
+
+
+def _fit_name(name: str) -> str:
+    new = name.replace("/", "_")
+    if new.partition(":")[0] in ("atac", "rna"):
+        new = new.replace(":", "_", 1)
+    return {"_index": "index", ".": "_"}.get(new, new)
+
+
 def _accessibility(
-    atlas: Atlas, samples: Sequence[str], regions: Regions, obs: "pd.DataFrame", progress: Callable[[str], None]
+    atlas: Atlas, samples: Sequence[str], regions: RegionAxis, obs: "pd.DataFrame", progress: Callable[[str], None]
 ) -> "AnnData":
     import pandas as pd
     from anndata import AnnData
@@ -163,7 +214,8 @@ def _expression(atlas: Atlas, paired: Sequence[str], assemblies: Sequence[str], 
 
 
 _ATAC = {
-    "X": "signal of the strongest peak whose summit (else midpoint) lies in the region, as in the sample's file; 0: none",
+    "X": "signal of the strongest peak whose summit (else midpoint) lies in the region, as in the sample's file; 0: none, "
+    "or one of signal 0, as presence tells",
     "strength": "the same by rank within the sample: 1 at rank 1,000, 0 from rank 120,000 on",
     "presence": "1 where such a peak lies",
 }

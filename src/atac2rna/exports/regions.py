@@ -62,7 +62,7 @@ class Cells(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Regions:
+class RegionAxis:
     """The columns of an accessibility matrix.
 
     Attributes:
@@ -80,7 +80,7 @@ class Regions:
 
 def open_bins(
     atlas: Atlas, samples: Sequence[str], *, width: int, region: Region | None, progress: Callable[[str], None]
-) -> Regions:
+) -> RegionAxis:
     """Cut the genome into bins and keep those that hold a summit of any sample; of a region, all.
 
     Args:
@@ -123,7 +123,7 @@ def _require_chrom(atlas: Atlas, samples: Sequence[str], region: Region) -> None
         )
 
 
-def _bins(held: dict[str, NDArray[np.signedinteger]], *, width: int, origin: int, describe: str) -> Regions:
+def _bins(held: dict[str, NDArray[np.signedinteger]], *, width: int, origin: int, describe: str) -> RegionAxis:
     """Make columns of the bins held on each chromosome, ascending, numbered from `origin`."""
     sizes = [bins.size for bins in held.values()]
     first = dict(zip(held, np.concatenate([[0], np.cumsum(sizes)])[:-1].tolist(), strict=True))
@@ -143,10 +143,10 @@ def _bins(held: dict[str, NDArray[np.signedinteger]], *, width: int, origin: int
             column.append(at[inside] + first[name])
         return Cells(np.concatenate(peak), np.concatenate(column))
 
-    return Regions(names, {"chrom": chrom, "start": start, "end": start + width}, describe, place)
+    return RegionAxis(names, {"chrom": chrom, "start": start, "end": start + width}, describe, place)
 
 
-def gene_windows(atlas: Atlas, assemblies: Sequence[str], *, width: int, reach: int) -> Regions:
+def gene_windows(atlas: Atlas, assemblies: Sequence[str], *, width: int, reach: int) -> RegionAxis:
     """Cut the surroundings of every selected gene's TSS into bins, 5' to 3' of the gene.
 
     These are the windows of `features.window_accessibility`, and the same in every assembly.
@@ -179,7 +179,7 @@ def gene_windows(atlas: Atlas, assemblies: Sequence[str], *, width: int, reach: 
         return _in_windows(peaks, atlas.genes(assembly), edges)
 
     describe = f"bins of {width} bp around each TSS, {reach} bp to either side, 5' to 3' of the gene"
-    return Regions(names, var, describe, place)
+    return RegionAxis(names, var, describe, place)
 
 
 def _coordinates(

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from atac2rna.errors import InputError
+from atac2rna.extras import import_pybigwig
 from atac2rna.genome import canonical_chrom, is_standard_chrom, sorted_chroms
 from atac2rna.peaks import Peaks, make_peaks
 
@@ -37,6 +38,12 @@ KIND = "a bigWig signal file"
 _HEADER = 64
 _BLOCK = 20_000 * WINDOW
 _REMEDY = "fetch the file again"
+_NEGATIVE = (
+    "A track of log ratios is no measure of accessibility: give coverage, fold change over control, or -log10 p."
+)
+_INFINITE = (
+    "Something was divided by 0, or p was 0, when it was made: make it anew with a pseudocount, or give coverage."
+)
 
 
 class SignalTrack(NamedTuple):
@@ -122,15 +129,9 @@ def _refuse_cut(path: Path) -> None:
 @contextmanager
 def _opened(path: Path) -> Iterator[Any]:
     """Open a bigWig, and turn the ways in which it can be wrong into errors that say what to do."""
+    library = import_pybigwig(f"{path}: is a bigWig and")
     try:
-        import pyBigWig
-    except ImportError:
-        raise InputError(
-            f"{path}: is a bigWig, which the package pyBigWig reads, and that is not installed; run: pip install "
-            "'atac2rna[signal]', or give a peak file."
-        ) from None
-    try:
-        track = pyBigWig.open(str(path))
+        track = library.open(str(path))
         try:
             yield track
         finally:
@@ -144,13 +145,15 @@ def _window_means(track: Any, path: Path, name: str, size: int) -> NDArray[np.fl
     means = np.zeros(-(-size // WINDOW), dtype=np.float32)
     for start in range(0, size, _BLOCK):
         bases = track.values(name, start, min(start + _BLOCK, size), numpy=True)
+        if not len(bases):  # what the library gives of a file without any entry
+            continue
         np.copyto(bases, 0, where=np.isnan(bases))
         low, high = bases.min(), bases.max()
         if low < 0 or not np.isfinite(high):
             at = start + int(np.argmin(bases) if low < 0 else np.argmax(bases))
             raise InputError(
-                f"{path}: a signal is 0 or more and finite; got {low if low < 0 else high:g} at {name}:{at}. A track of log "
-                "ratios is no measure of accessibility: give coverage, fold change over control, or -log10 p."
+                f"{path}: a signal is 0 or more and finite; got {low if low < 0 else high:g} at {name}:{at}. "
+                f"{_NEGATIVE if low < 0 else _INFINITE}"
             )
         if high > 0:
             bases = np.pad(bases, (0, -bases.size % WINDOW))

@@ -63,7 +63,7 @@ _SAMPLE_TEXTS: dict[SampleCode, tuple[str, str]] = {
 
 
 def find_matrix_problems(matrices: SeedMatrices, genes: RegionGenes | None) -> list[Finding]:
-    """Name what makes headerless matrices unfit for training, with rows and columns counted from 0.
+    """Name what makes matrices unfit for training; without names, with rows and columns counted from 0.
 
     Args:
         matrices: The tables of one folder.
@@ -74,7 +74,7 @@ def find_matrix_problems(matrices: SeedMatrices, genes: RegionGenes | None) -> l
     """
     orders = column_orders(matrices, genes)
     findings = [*_order_findings(matrices, genes, orders), *_unfilled_findings(matrices)]
-    findings += _sample_findings(sample_problems(matrices))
+    findings += _sample_findings(matrices, sample_problems(matrices))
     findings += [_duplicate_finding(table, pairs) for table in matrices.tables if (pairs := near_duplicates(table))]
     for table in matrices.tables:
         findings += [*_zero_findings(table), *_scale_findings(table)]
@@ -135,21 +135,22 @@ def _similarity(table: SeedTable) -> NDArray[np.float64]:
     return similarity
 
 
-def _sample_findings(problems: list[SampleProblem]) -> Iterator[Finding]:
+def _sample_findings(matrices: SeedMatrices, problems: list[SampleProblem]) -> Iterator[Finding]:
     """Gather the samples of one table with one problem of one severity into one finding."""
 
     def key(problem: SampleProblem) -> tuple[str, str, str]:
         return (problem.table, problem.code, problem.severity)
 
-    for (table, _, _), group in groupby(sorted(problems, key=key), key=key):
-        members = list(group)
+    tables = {table.name: table for table in matrices.tables}
+    for (name, _, _), group in groupby(sorted(problems, key=key), key=key):
+        table, members = tables[name], list(group)
         message, remedy = _SAMPLE_TEXTS[members[0].code]
         samples = f"{len(members)} samples" if len(members) > 1 else "one sample"
         yield Finding(
             members[0].severity,
             members[0].code,
-            f"{table} {rows_text([member.row for member in members])}",
-            "; ".join(f"row {member.row}: {member.value}" for member in members),
+            f"{name} {_samples_text(table, [member.row for member in members])}",
+            "; ".join(f"{_samples_text(table, [member.row])}: {member.value}" for member in members),
             message.format(samples=samples),
             remedy,
         )
@@ -219,8 +220,8 @@ def _duplicate_finding(table: SeedTable, pairs: list[tuple[int, int, float]]) ->
     return Finding(
         "warning",
         "matrix-near-duplicates",
-        f"{table.name} {rows_text(sorted({row for i, j, _ in pairs for row in (i, j)}))}",
-        "; ".join(f"rows {i} and {j}: r = {r:.2f}" for i, j, r in pairs),
+        f"{table.name} {_samples_text(table, sorted({row for i, j, _ in pairs for row in (i, j)}))}",
+        "; ".join(f"{_pair_text(table, i, j)}: r = {r:.2f}" for i, j, r in pairs),
         "These samples are as alike as one tissue taken twice"
         f"{'' if table.samples else '; without names it cannot be settled'}.",
         "Keep each pair on one side of every split.",
@@ -258,6 +259,15 @@ def _scale_findings(table: SeedTable) -> Iterator[Finding]:
         f"{squares[:10].sum() / squares.sum():.0%} of the sum of squares, and a squared error sees little else.",
         "Train and score on log2(TPM + 1).",
     )
+
+
+def _samples_text(table: SeedTable, rows: Sequence[int]) -> str:
+    """Name samples, by their rows where the table has no names."""
+    return ", ".join(table.samples[row] for row in rows) if table.samples else rows_text(rows)
+
+
+def _pair_text(table: SeedTable, i: int, j: int) -> str:
+    return f"{table.samples[i]} and {table.samples[j]}" if table.samples else f"rows {i} and {j}"
 
 
 def rows_text(numbers: Sequence[int], what: str = "row") -> str:

@@ -20,6 +20,7 @@ SATURATED = 0.1
 class _Rule(NamedTuple):
     severity: Severity
     code: str
+    of_score: bool  # of the column score, which regions that a table shares among samples have not
     applies: Callable[[PeakSummary], bool]
     value: Callable[[PeakSummary], float]
     phrase: str  # one {} for the values measured
@@ -31,6 +32,7 @@ _RULES = (
     _Rule(
         "warning",
         "score-constant",
+        True,
         lambda summary: summary.score[0] == summary.score[1],
         lambda summary: summary.score[1],
         "every peak has the score {}",
@@ -40,6 +42,7 @@ _RULES = (
     _Rule(
         "warning",
         "score-uncapped",
+        True,
         lambda summary: summary.score[1] > HIGHEST_SCORE,
         lambda summary: summary.score[1],
         "the highest score is {}",
@@ -49,6 +52,7 @@ _RULES = (
     _Rule(
         "note",
         "score-saturated",
+        True,
         lambda summary: summary.score[0] < summary.score[1] and summary.at_top >= SATURATED,
         lambda summary: round(100 * summary.at_top),
         "{}% of the peaks share the highest score",
@@ -58,6 +62,7 @@ _RULES = (
     _Rule(
         "warning",
         "signal-constant",
+        False,
         lambda summary: summary.signal[0] == summary.signal[1],
         lambda summary: summary.signal[1],
         "every peak has the signal {}",
@@ -74,7 +79,10 @@ def find_score_problems(cohort: CheckInput, accessibility: Accessibility) -> lis
         rows = [
             row
             for row, summary in enumerate(accessibility.summaries)
-            if summary.count >= FEWEST and rule.applies(summary) and not cohort.is_track(row)
+            if summary.count >= FEWEST
+            and rule.applies(summary)
+            and not cohort.is_track(row)
+            and not (rule.of_score and cohort.shares_regions(row))
         ]
         if not rows:
             continue
