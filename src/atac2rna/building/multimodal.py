@@ -21,6 +21,7 @@ from atac2rna.building.shared_file import SharedExpression, shared_file_sample
 from atac2rna.errors import InputError, nearest_names
 from atac2rna.files import checksum
 from atac2rna.formats.expression.genes import plain_ids
+from atac2rna.formats.expression.units import LOG_MAXIMUM
 from atac2rna.formats.intervals_table import place_columns, regions_from_table
 from atac2rna.formats.manifest import require_fit_name
 from atac2rna.formats.multimodal import GroupSums, Modality, open_multimodal
@@ -34,7 +35,6 @@ _AT_ONCE = 128
 
 _MILLION = 1_000_000.0
 _HIGHEST_SUM = 2 * _MILLION
-_LOG_MAXIMUM = 25.0
 
 
 @dataclass(frozen=True)
@@ -191,7 +191,7 @@ class MultimodalSamples:
             )
         if self._file.by is not None:
             raise InputError(_fractions(rna))
-        if total.max(initial=0) > _HIGHEST_SUM or highest <= _LOG_MAXIMUM:
+        if total.max(initial=0) > _HIGHEST_SUM or highest <= LOG_MAXIMUM:
             most = int(np.argmax(total))
             raise InputError(
                 f"{rna.label}: values with fractions are TPM, which add up to about a million; those of {self.names[most]} add "

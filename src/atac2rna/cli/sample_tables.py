@@ -25,7 +25,13 @@ By = Annotated[
     str | None, typer.Option(metavar="COLUMN", help="Column of obs whose values are the samples: cells are added up.")
 ]
 AtacLayer = Annotated[str | None, typer.Option(metavar="NAME", help="Layer of counts in atac; else X.")]
-RnaLayer = Annotated[str | None, typer.Option(metavar="NAME", help="Layer of counts (or TPM) in rna; else X.")]
+RnaLayer = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        help="Layer of counts (or TPM) in rna; else X. Without --by counts are taken from a layer that is named alone (X is X).",
+    ),
+]
 SamplesInfo = Annotated[
     Path | None, typer.Option(metavar="FILE", help="Table of lineage, group, ...; first column: sample.")
 ]

@@ -11,6 +11,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from atac2rna.errors import InputError
+from atac2rna.formats.expression.units import LOG_MAXIMUM
 from atac2rna.formats.intervals_table import place_columns, regions_from_table
 from atac2rna.formats.regions import Regions, count_region_names, regions_from_names
 from atac2rna.formats.table import Table, bam_names, read_table
@@ -28,7 +29,6 @@ _NOT_SAMPLES = {
 }
 _MISSING = ("na", "n/a", "nan", "null", "none")
 _FEW = 1000
-_LOG_MAXIMUM = 25.0
 _LOG_SPREAD = 8.0
 _COLUMNS_AT_ONCE = 32
 _NEARLY_ALL = 0.99
@@ -266,6 +266,6 @@ def refuse_logarithms(what: str, signal: NDArray[np.floating]) -> None:
 
 def _like_logarithms(values: NDArray[np.floating]) -> bool:
     above = values[values > 0]
-    if above.size < _FEW or above.max() > _LOG_MAXIMUM or (above == np.round(above)).all():
+    if above.size < _FEW or above.max() > LOG_MAXIMUM or (above == np.round(above)).all():
         return False
     return bool(above.max() <= _LOG_SPREAD * np.median(above))

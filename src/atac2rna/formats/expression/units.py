@@ -13,7 +13,8 @@ MILLION = 1_000_000.0
 _HIGHEST_SUM = 2 * MILLION
 # Whole numbers alone mean counts, unless there are so few that chance may do it.
 _FEW = 100
-_LOG_MAXIMUM = 25.0
+LOG_MAXIMUM = 25.0
+"""Whole tables of fractions with nothing above this are taken for logarithms."""
 # Of fewer genes than these all may be low, if they were chosen so.
 _LOG_FEWEST = 1000
 
@@ -91,7 +92,7 @@ def are_logarithms(values: NDArray[np.float64]) -> bool:
     Args:
         values: Of all samples and genes, at least 0, any shape.
     """
-    return bool(values.max(initial=0) <= _LOG_MAXIMUM and (values != np.floor(values)).any())
+    return bool(values.max(initial=0) <= LOG_MAXIMUM and (values != np.floor(values)).any())
 
 
 def _numbers(
