@@ -366,6 +366,10 @@ def test_the_three_commands(portal: Portal, tmp_path: Path, cli: Cli, monkeypatc
     atlas = Atlas(tmp_path / "encode.zarr")
     assert len(atlas.paired) == len(read_order(pairs=tmp_path / "pairs.tsv", manifest=None).samples)
     assert all(record.columns["lineage"] for record in atlas.samples)
+    monkeypatch.setattr("atac2rna.evaluation.folder.draw_evaluation", lambda *_: [])
+    for column in ("lineage", "group", "donor"):
+        ended = cli("evaluate", "encode.zarr", "--holdout", column, "--models", "mean,nearest", "-o", column)
+        assert ended.code == 0, ended.err
     ended = cli("encode", "fetch", "--manifest", "encode/manifest.json", "-o", "again", *address)
     assert ended.code == 0, ended.err
     assert contents(tmp_path / "again") == contents(tmp_path / "encode")
