@@ -184,6 +184,11 @@ def checksum(path: Path) -> str:
     return digest.hexdigest()
 
 
+def file_record(path: Path) -> dict[str, str]:
+    """Give what a result keeps of a file that it was made from: its path as given and the sha256 of its bytes."""
+    return {"path": str(path), "sha256": checksum(path)}
+
+
 @contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
     """Give a temporary path beside `path` that takes its place when the block ends well and vanishes when it does not.

@@ -16,7 +16,7 @@ from atac2rna.building.reference import GeneReference, read_reference
 from atac2rna.building.settings import BuildSettings
 from atac2rna.building.source import ManifestSamples, SampleSource
 from atac2rna.errors import InputError
-from atac2rna.files import checksum, whole_folder
+from atac2rna.files import file_record, whole_folder
 from atac2rna.formats.manifest import Manifest
 
 __all__ = [
@@ -77,7 +77,7 @@ def build_atlas(
     provenance = {
         "version": __version__,
         **own,
-        "annotations": {n: {"path": str(f), "sha256": checksum(f)} for n, f in reference.files.items()},
+        "annotations": {name: file_record(file) for name, file in reference.files.items()},
         "genome_annotation": named,
         "samples": list(source.names),
         "settings": {**columns, **own.get("settings", {})},

@@ -14,7 +14,7 @@ from atac2rna.building.reference import GeneReference
 from atac2rna.building.settings import BuildSettings
 from atac2rna.building.shared_file import SharedExpression, shared_file_sample
 from atac2rna.errors import InputError, nearest_names
-from atac2rna.files import checksum
+from atac2rna.files import file_record
 from atac2rna.formats.expression import ExpressionFile, read_expression
 from atac2rna.formats.manifest import require_fit_name
 from atac2rna.formats.pairs import read_pairs
@@ -84,10 +84,10 @@ class MatrixSamples:
 
     @cached_property
     def provenance(self) -> Mapping[str, Any]:
-        """Path and checksum of each table, and how peaks were told from background."""
+        """Path and checksum of each table, and the least signal of a peak."""
         files = {name: getattr(self._files, name) for name in ("atac", "rna", "pairs", "info")}
         return {
-            "matrices": {n: {"path": str(f), "sha256": checksum(f)} for n, f in files.items() if f is not None},
+            "matrices": {name: file_record(file) for name, file in files.items() if file is not None},
             "settings": {"least_signal": self._least_signal},
         }
 

@@ -19,7 +19,7 @@ from atac2rna.building.reference import GeneReference
 from atac2rna.building.settings import BuildSettings
 from atac2rna.building.shared_file import SharedExpression, shared_file_sample
 from atac2rna.errors import InputError, nearest_names
-from atac2rna.files import checksum
+from atac2rna.files import file_record
 from atac2rna.formats.expression.genes import plain_ids
 from atac2rna.formats.expression.units import LOG_MAXIMUM
 from atac2rna.formats.intervals_table import place_columns, regions_from_table
@@ -104,7 +104,7 @@ class MultimodalSamples:
         files = {"h5mu": file.path} | ({} if file.info is None else {"info": file.info})
         settings = {"by": file.by, "atac_layer": file.atac_layer, "rna_layer": file.rna_layer}
         return {
-            "matrices": {name: {"path": str(path), "sha256": checksum(path)} for name, path in files.items()},
+            "matrices": {name: file_record(path) for name, path in files.items()},
             "settings": {**settings, "least_signal": self._least_signal},
         }
 

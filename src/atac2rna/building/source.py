@@ -9,7 +9,7 @@ from atac2rna.building.named_releases import named_releases
 from atac2rna.building.reading import SampleReader, read_samples
 from atac2rna.building.reference import GeneReference
 from atac2rna.building.settings import BuildSettings
-from atac2rna.files import checksum
+from atac2rna.files import file_record
 from atac2rna.formats.manifest import Manifest
 
 
@@ -81,7 +81,7 @@ class ManifestSamples:
     @property
     def provenance(self) -> Mapping[str, Any]:
         """Path and checksum of the table."""
-        return {"manifest": {"path": str(self._manifest.path), "sha256": checksum(self._manifest.path)}}
+        return {"manifest": file_record(self._manifest.path)}
 
     def where(self, sample: str) -> str:
         """Say on which line a sample is named."""

@@ -62,9 +62,9 @@ class _Bars(Watch):
 
     def advanced(self, name: str, done: int) -> None:
         """Move both bars."""
-        self._done[name] = done
         self._bars.update(self._tasks[name], completed=done)
-        self._bars.update(self._whole, completed=sum(self._done.values()))
+        self._bars.update(self._whole, advance=done - self._done.get(name, 0))
+        self._done[name] = done
 
     def finished(self, name: str, how: "Obtained") -> None:
         """Take the bar of the file away."""

@@ -20,7 +20,7 @@ from atac2rna.evaluation.pictures import draw_evaluation
 from atac2rna.evaluation.plan import EvaluationSettings
 from atac2rna.evaluation.run import Evaluation, evaluate
 from atac2rna.evaluation.unseen import Reading, Source, gather_unseen, paired_names
-from atac2rna.files import checksum, whole_folder
+from atac2rna.files import file_record, whole_folder
 from atac2rna.models.store import TrainedModel
 from atac2rna.profile_pool import record_pool
 
@@ -92,7 +92,7 @@ def evaluate_unseen_to_folder(
             "model": {"path": model, **{key: trained.card.get(key) for key in ("kind", "version", "files")}},
             "source": str(source.path),
             "samples": _files_of(unseen.atlas),
-            "annotations": {name: {"path": str(p), "sha256": checksum(p)} for name, p in reading.annotations.items()},
+            "annotations": {name: file_record(path) for name, path in reading.annotations.items()},
             "gene_column": reading.gene_column,
             "value_column": reading.value_column,
             **{key: evaluation.summary[key] for key in ("holdout", "left_out", "flagged", "without_rna")},

@@ -1,5 +1,6 @@
 """A table that a person keeps by hand or in a spreadsheet: tab-separated, with a header, blank lines and comments."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from atac2rna.errors import InputError
@@ -62,6 +63,11 @@ def require_width(path: Path, line: int, header: list[str], cells: list[str]) ->
             f"{path} line {line}: every row has as many fields as the header, {len(header)}; got {len(cells)}. "
             "Separate fields by one tab each, also the empty ones."
         )
+
+
+def sheet_line(cells: Iterable[str]) -> str:
+    """Write the cells of a row between tabs; tabs and line ends within a cell become blanks."""
+    return "\t".join(" ".join(cell.split()) for cell in cells)
 
 
 def _cell(text: str) -> str:

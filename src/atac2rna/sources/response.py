@@ -198,10 +198,10 @@ class Response:
         """What the body says about a refusal: the portal's `description` or `detail`, or a page's title; "" if nothing."""
         body = self.beginning()
         try:
-            told = json.loads(body)
+            document = json.loads(body)
         except (ValueError, RecursionError):
             return _title(body)
-        words = [told.get(key) for key in ("description", "detail")] if isinstance(told, dict) else []
+        words = [document.get(key) for key in ("description", "detail")] if isinstance(document, dict) else []
         said = ": ".join(word.strip() for word in words if isinstance(word, str) and word.strip())
         return f" ({said[:300]})" if said else ""
 

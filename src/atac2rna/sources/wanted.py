@@ -12,6 +12,11 @@ _MOST_BYTES = 1 << 53
 _MD5 = re.compile(r"[0-9a-f]{32}")
 
 
+def is_md5(text: str) -> bool:
+    """Tell whether a text is an md5 in hexadecimal, in small letters."""
+    return _MD5.fullmatch(text) is not None
+
+
 @dataclass(frozen=True)
 class Wanted:
     """A file to be had.
@@ -46,7 +51,7 @@ class Wanted:
         if self.size is not None and not 0 <= self.size <= _MOST_BYTES:
             shown = str(self.size) if self.size.bit_length() < 100 else "a number of more than 30 digits"
             raise InputError(f"{self.name}: a file has 0 to 2**53 bytes; got {shown}.")
-        if self.md5 is not None and not _MD5.fullmatch(self.md5):
+        if self.md5 is not None and not is_md5(self.md5):
             raise InputError(f"{self.name}: an md5 is 32 hexadecimal digits in small letters; got {self.md5!r}.")
         if not self.urls:
             raise InputError(f"{self.name}: a file to be fetched has an address; got none.")

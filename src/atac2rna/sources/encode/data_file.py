@@ -7,6 +7,7 @@ from urllib.parse import unquote, urljoin, urlsplit
 
 from atac2rna.sources.encode.accession import checked_accession, linked_accession
 from atac2rna.sources.encode.hit import Hit
+from atac2rna.sources.wanted import is_md5
 
 FIELDS = (
     "accession",
@@ -32,7 +33,6 @@ FIELDS = (
 QUANTIFICATIONS = "gene quantifications"
 """Output type of expression tables."""
 
-_MD5 = re.compile(r"[0-9a-fA-F]{32}")
 _SUFFIX = re.compile(r"(\.[A-Za-z0-9]{1,10}){1,2}")
 
 
@@ -92,7 +92,7 @@ def read_file(hit: Hit, *, portal: str) -> DataFile:
     accession = checked_accession(hit.text("accession"), "file", where=where)
     withheld = hit.flag("restricted") or hit.flag("no_file_available")
     md5 = hit.text("md5sum", "" if withheld else None)
-    if md5 and not _MD5.fullmatch(md5):
+    if md5 and not is_md5(md5.lower()):
         raise hit.fault("md5sum", "32 hexadecimal digits", md5)
     sizes = hit.wholes("file_size")
     if len(sizes) != 1 and not withheld:

@@ -10,7 +10,7 @@ from pathlib import Path
 from atac2rna.errors import InputError, nearest_names
 from atac2rna.files import read_text_bytes, whole_file
 from atac2rna.formats.manifest import require_fit_name
-from atac2rna.formats.sheet import read_sheet, require_column_names, require_width
+from atac2rna.formats.sheet import read_sheet, require_column_names, require_width, sheet_line
 from atac2rna.sources.encode.accession import checked_accession
 
 REQUIRED = ("sample", "assembly", "atac_files", "rna_files")
@@ -82,7 +82,7 @@ def write_pairs(path: Path, *, head: Mapping[str, object], rows: Sequence[Mappin
     """Write the table: `# key: value` lines, the header, one row a sample; tab-separated, the columns of `COLUMNS`."""
     lines = [f"# {key}: {value if isinstance(value, str) else json.dumps(value)}" for key, value in head.items()]
     lines.append("\t".join(COLUMNS))
-    lines.extend("\t".join(_cell(row.get(name, "")) for name in COLUMNS) for row in rows)
+    lines.extend(sheet_line(row.get(name, "") for name in COLUMNS) for row in rows)
     with whole_file(path) as temporary:
         temporary.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
@@ -162,7 +162,3 @@ def _head(path: Path) -> dict[str, object]:
         except (ValueError, RecursionError):
             head[found[1]] = text
     return head
-
-
-def _cell(text: str) -> str:
-    return " ".join(text.split())

@@ -12,6 +12,7 @@ from atac2rna.files import whole_file
 from atac2rna.formats.manifest import require_fit_name
 from atac2rna.sources.encode.accession import checked_accession
 from atac2rna.sources.encode.pairs_table import PairRow, require_free_columns
+from atac2rna.sources.wanted import is_md5
 
 FORMAT = "atac2rna encode manifest"
 SCHEMA = 1
@@ -161,7 +162,7 @@ def _file(value: Mapping[str, Any], name: str, path: Path) -> PinnedFile:
             f"{where}: a file lies inside the folder of its set, under its accession; got path {file.path!r}. Do not use a "
             "manifest that says otherwise."
         )
-    if len(file.md5) != 32 or not set(file.md5) <= set("0123456789abcdef") or file.size < 0:
+    if not is_md5(file.md5) or file.size < 0:
         raise InputError(
             f"{where}: a file has an md5 of 32 hexadecimal digits and a size; got {file.md5[:40]!r}, {file.size}."
         )

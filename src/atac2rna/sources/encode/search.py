@@ -12,6 +12,7 @@ from pathlib import Path
 from atac2rna import __version__
 from atac2rna.errors import InputError
 from atac2rna.files import whole_file
+from atac2rna.formats.sheet import sheet_line
 from atac2rna.genome import canonical_assembly
 from atac2rna.sources.encode.accession import is_accession
 from atac2rna.sources.encode.criteria import (
@@ -50,7 +51,7 @@ class Found:
         answers: What it said, query by query.
         experiments: Experiments that were admitted, accessibility first.
         pairs: Pairs, in the order of the accessibility experiments.
-        chosen: Files chosen of each paired experiment, by its accession.
+        chosen: Files chosen of each admitted experiment, by its accession.
         unpaired: The others, with the reason.
         odd: Objects that are not what the portal's schema says; they were passed over.
         told: What each choice left.
@@ -221,8 +222,7 @@ def write_found(found: Found, path: Path) -> tuple[Path, Path]:
     ]
     rows.extend((name, "", "", "", "", f"passed over: {reason}", "") for name, reason in found.odd)
     with whole_file(unpaired) as temporary:
-        lines = ("\t".join(" ".join(cell.split()) for cell in row) for row in (header, *rows))
-        temporary.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+        temporary.write_text("".join(f"{sheet_line(row)}\n" for row in (header, *rows)), encoding="utf-8")
     write_pairs(path, head=_head(found), rows=_rows(found))
     return unpaired, answers
 
@@ -240,9 +240,9 @@ def _head(found: Found) -> dict[str, object]:
 
 
 def _rows(found: Found) -> list[dict[str, str]]:
-    experiments = [(pair.accessibility, pair.rna) for pair in found.pairs]
-    names = zip(found.pairs, group_names(experiments), donor_names(experiments), strict=True)
-    return [_row(found, pair, group, donor) for pair, group, donor in names]
+    donors = donor_names([(pair.accessibility, pair.rna) for pair in found.pairs])
+    named = zip(found.pairs, found.group_of_pairs(), donors, strict=True)
+    return [_row(found, pair, group, donor) for pair, group, donor in named]
 
 
 def _both(one: Sequence[str], other: Sequence[str]) -> str:
