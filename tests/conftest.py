@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,12 +10,14 @@ import pytest
 
 from atac2rna.atlas import Atlas
 from atac2rna.building import build_atlas
+from atac2rna.cache import CACHE_VARIABLE
 from atac2rna.checking import check_built
 from atac2rna.cli.main import _exit_code
 from atac2rna.errors import InputError
 from atac2rna.formats.manifest import read_manifest
 from atac2rna.simulate import Simulation, SimulationSettings, simulate
 from atac2rna.training import TrainingSettings, train
+from sample_files import Files
 
 # Threads of torch that wait for each other spin, and on a busy machine a network of this size takes twenty times as long.
 # Read when torch is first imported, in this process and in those that tests start.
@@ -34,6 +36,20 @@ class Ended(NamedTuple):
 
 Cli = Callable[..., Ended]
 """Takes the words after `atac2rna`."""
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep the gene tables and files that the user of this machine has fetched out of every test."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(CACHE_VARIABLE, str(tmp_path_factory.mktemp("home") / "no cache"))
+        yield
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Files:
+    """Made-up samples that a test writes as files."""
+    return Files(tmp_path / "files")
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,6 @@ import atac2rna.building.reading as reading
 import atac2rna.building.reference as reference
 from atac2rna.atlas import GeneSelection
 from atac2rna.building import BuildSettings, build_atlas
-from atac2rna.cache import CACHE_VARIABLE
 from atac2rna.errors import InputError
 from atac2rna.files import checksum
 from atac2rna.formats.annotation import read_annotation
@@ -24,20 +23,10 @@ from atac2rna.simulate import Simulation, SimulationSettings, simulate
 from sample_files import IDS, SYMBOLS, Files, state, tpm_of
 
 
-@pytest.fixture(autouse=True)
-def _no_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path / "no cache"))
-
-
 @pytest.fixture(scope="module")
 def simulation(tmp_path_factory: pytest.TempPathFactory) -> Simulation:
     settings = SimulationSettings(genes=150, lineages=3, chromosomes=2, random_peaks=50, assemblies=2)
     return simulate(tmp_path_factory.mktemp("simulation"), settings)
-
-
-@pytest.fixture
-def files(tmp_path: Path) -> Files:
-    return Files(tmp_path / "files")
 
 
 # The whole way

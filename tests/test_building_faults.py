@@ -3,27 +3,14 @@
 import gzip
 import threading
 import time
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 import atac2rna.building.reading as reading
 from atac2rna.atlas import Atlas
-from atac2rna.cache import CACHE_VARIABLE
 from atac2rna.errors import InputError
 from sample_files import Files, state
-
-
-@pytest.fixture(autouse=True)
-def _no_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path / "no cache"))
-
-
-@pytest.fixture
-def files(tmp_path: Path) -> Files:
-    return Files(tmp_path / "files")
-
 
 # Order, errors, interruptions
 

@@ -11,7 +11,6 @@ from atac2rna.atlas import Atlas
 from atac2rna.building import BuildSettings, build_atlas
 from atac2rna.building.matrices import MatrixFiles, MatrixSamples
 from atac2rna.building.presence import presence_remark, sample_peaks
-from atac2rna.cache import CACHE_VARIABLE
 from atac2rna.checking import check_built
 from atac2rna.errors import InputError
 from atac2rna.files import checksum
@@ -21,16 +20,6 @@ from atac2rna.formats.regions import Regions, regions_from_names
 from atac2rna.simulate import Simulation
 from conftest import Cli
 from sample_files import IDS, Files, tpm_of
-
-
-@pytest.fixture(autouse=True)
-def _no_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path / "no cache"))
-
-
-@pytest.fixture
-def files(tmp_path: Path) -> Files:
-    return Files(tmp_path / "files")
 
 
 def in_sim1(sim: Simulation) -> Manifest:

@@ -1,13 +1,11 @@
 """Cells of a MuData file, added up to samples."""
 
 import sys
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from atac2rna.cache import CACHE_VARIABLE
 from atac2rna.checking import check_built
 from atac2rna.errors import InputError
 from atac2rna.files import checksum
@@ -33,16 +31,6 @@ from sample_files import IDS, Files, tpm_of
 
 h5py = pytest.importorskip("h5py")
 sparse = pytest.importorskip("scipy.sparse")
-
-
-@pytest.fixture(autouse=True)
-def _no_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path / "no cache"))
-
-
-@pytest.fixture
-def files(tmp_path: Path) -> Files:
-    return Files(tmp_path / "files")
 
 
 def rows_of(kind: str) -> list[int]:

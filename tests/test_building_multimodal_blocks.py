@@ -9,7 +9,6 @@ import pytest
 from atac2rna.atlas import Atlas
 from atac2rna.building import build_atlas
 from atac2rna.building.multimodal import Multimodal, MultimodalSamples
-from atac2rna.cache import CACHE_VARIABLE
 from atac2rna.errors import InputError
 from atac2rna.formats import multimodal
 from sample_files import IDS, Files, tpm_of
@@ -21,12 +20,6 @@ sparse = pytest.importorskip("scipy.sparse")
 
 PEAKS = [f"chr1:{100 * i}-{100 * i + 50}" for i in range(4)]
 GROUPS = list("ABCDEABCDE")
-
-
-@pytest.fixture
-def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Files:
-    monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path / "no cache"))
-    return Files(tmp_path / "files")
 
 
 def counts(columns: int) -> np.ndarray:

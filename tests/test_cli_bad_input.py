@@ -355,11 +355,6 @@ CASES = {
 }
 
 
-@pytest.fixture(autouse=True)
-def _no_cached_annotation(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
-    monkeypatch.setenv("ATAC2RNA_CACHE", str(tmp_path_factory.mktemp("no-cache")))
-
-
 @pytest.mark.parametrize(("make", "says"), CASES.values(), ids=CASES)
 def test_bad_input_is_one_sentence(make: Make, says: str, place: Place, cli: Cli) -> None:
     arguments = make(place)

@@ -6,23 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from atac2rna.cache import CACHE_VARIABLE
 from atac2rna.errors import InputError
 from mudata_cells import anndata, build, counts, genes, modality, obs, places, save
 from sample_files import Files
 
 h5py = pytest.importorskip("h5py")
 sparse = pytest.importorskip("scipy.sparse")
-
-
-@pytest.fixture(autouse=True)
-def _no_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path / "no cache"))
-
-
-@pytest.fixture
-def files(tmp_path: Path) -> Files:
-    return Files(tmp_path / "files")
 
 
 def cut(path: Path) -> None:
