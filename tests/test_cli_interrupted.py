@@ -218,6 +218,30 @@ def test_interruption_of_the_network_is_one(
     assert not list(tmp_path.iterdir())
 
 
+ABANDON = """
+import asyncio, sys
+from zarr.core import sync
+from atac2rna.cli.main import run
+
+async def hang(): await asyncio.gather(asyncio.sleep(60))
+
+def interrupt(coroutine, loop):
+    submit(hang(), loop)
+    raise KeyboardInterrupt  # `coroutine` is awaited by nobody, `hang` is pending when Python ends
+
+submit, sync.asyncio.run_coroutine_threadsafe = asyncio.run_coroutine_threadsafe, interrupt
+run(sys.argv[1:])
+"""
+
+
+def test_interruption_in_a_read_says_one_line(small_atlas: Path, tmp_path: Path) -> None:
+    """Reads of zarr run in a thread of its own: what they leave behind is not told to the user."""
+    words = ["evaluate", str(small_atlas), "-o", str(tmp_path / "out")]
+    ended = subprocess.run([sys.executable, "-c", ABANDON, *words], capture_output=True, text=True, check=False)
+    assert ended.returncode == 130, ended
+    assert ended.stderr == "atac2rna: interrupted; nothing half-written is left.\n"
+
+
 def test_real_interruption_of_a_process(small_atlas: Path, tmp_path: Path) -> None:
     """A signal, not an exception: during the fits, told by the first line of progress."""
     words = ["-m", "atac2rna.cli.main", "evaluate", str(small_atlas), "-o", str(tmp_path / "out"), "--verbose"]

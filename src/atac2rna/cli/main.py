@@ -1,9 +1,11 @@
 """The command `atac2rna`: one subcommand a file; errors of the user end in one sentence and exit code 2."""
 
 import errno
+import logging
 import os
 import re
 import sys
+import warnings
 from itertools import pairwise
 from typing import Annotated
 
@@ -57,6 +59,8 @@ def run(arguments: list[str] | None = None) -> None:
 
     0 done; 1 findings; 2 usage or bad input; 130 interrupted.
     """
+    # Ctrl-C in the middle of a read of zarr leaves coroutines that nobody awaits: nothing that a user could mend.
+    warnings.filterwarnings("ignore", message="coroutine .* was never awaited", category=RuntimeWarning)
     sys.exit(_exit_code(sys.argv[1:] if arguments is None else arguments))
 
 
@@ -70,6 +74,7 @@ def _exit_code(arguments: list[str]) -> int:
     except InputError as fault:
         return _say(str(fault))
     except (KeyboardInterrupt, typer.Abort):
+        logging.getLogger("asyncio").setLevel(logging.CRITICAL)  # the tasks of such a read are told when Python ends
         return _say("interrupted; nothing half-written is left.", INTERRUPTED)
     except BrokenPipeError:
         drop_unwritable()
