@@ -301,7 +301,7 @@ EVALUATE: dict[str, tuple[Make, str]] = {
     "unknown command": (lambda p: ["evalute", p.atlas], "Did you mean 'evaluate'? See 'atac2rna --help'."),
     "unknown option before a command": (lambda p: ["--verson"], "--verson"),
     "demo over a file": (lambda p: ["demo", "-o", p.write("f", "x")], "f: is a file"),
-    "demo in a file": (lambda p: ["demo", "-o", p.write("f", "x") / "demo"], "a part of the path is a file"),
+    "demo in a file": (lambda p: ["demo", "-o", p.write("f", "x") / "demo"], "f: is a file where a folder is needed"),
     "demo over something": (lambda p: ["demo", "-o", p.write("notes.txt", "x").parent], "something other than a demo"),
 }
 

@@ -6,6 +6,8 @@ import os
 import shutil
 import stat
 import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
@@ -85,9 +87,12 @@ def test_whole_file_refuses_a_folder_and_a_file_as_folder(tmp_path: Path) -> Non
     with pytest.raises(InputError, match="is a folder"), whole_file(tmp_path):
         pass
     (tmp_path / "file").write_text("")
-    with pytest.raises(InputError, match="is a file where a folder is needed"), whole_file(tmp_path / "file" / "out"):
+    with (
+        pytest.raises(InputError, match="file: is a file where a folder is needed"),
+        whole_file(tmp_path / "file" / "out"),
+    ):
         pass
-    with pytest.raises(InputError, match="is a file where"), whole_file(tmp_path / "file" / "deep" / "out"):
+    with pytest.raises(InputError, match="file: is a file where"), whole_file(tmp_path / "file" / "deep" / "out"):
         pass
     assert names(tmp_path) == ["file"]
 
@@ -100,6 +105,19 @@ def test_missing_permission_is_told(tmp_path: Path) -> None:
             pass
         with pytest.raises(InputError, match="permission denied"), whole_folder(path):
             pass
+
+
+@pytest.mark.skipif(not Path("/proc/self").is_dir(), reason="a file system that takes no files, as Linux has one")
+@pytest.mark.parametrize("writer", [whole_file, whole_folder])
+@pytest.mark.parametrize("name", ["out", "deep/out"])
+def test_file_system_that_takes_no_files_is_told(
+    name: str, writer: Callable[[Path], AbstractContextManager[Path]]
+) -> None:
+    with (
+        pytest.raises(InputError, match=r"^/proc.* cannot be written \(.*\); choose another"),
+        writer(Path("/proc") / name),
+    ):
+        pass
 
 
 def test_whole_folder_replaces_the_old_one_when_it_is_complete(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from atac2rna.errors import InputError
 from atac2rna.evaluation.folder import evaluate_to_folder
 from atac2rna.evaluation.plan import EvaluationSettings
 from atac2rna.evaluation.run import Evaluation
+from atac2rna.files import make_folder
 from atac2rna.formats.manifest import read_manifest
 from atac2rna.prediction.files import write_prediction
 from atac2rna.prediction.predictor import Predictor
@@ -66,7 +67,7 @@ def run_demo(folder: Path, *, seed: int = 0, progress: Callable[[str], None] = l
         folder.rename(aside)
     finished = False
     try:
-        folder.mkdir(parents=True)
+        make_folder(folder)
         result = _run_in(folder, seed=seed, progress=progress)
         finished = True
     finally:

@@ -204,8 +204,8 @@ def whole_file(path: Path) -> Iterator[Path]:
         yield path
         return
     path = path.resolve()
-    _make_folder(path.parent)
-    with _permission_told(path.parent):
+    make_folder(path.parent)
+    with _unwritable_told(path.parent):
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=path.suffix)
     os.close(handle)
     temporary = Path(name)
@@ -230,8 +230,8 @@ def whole_folder(path: Path) -> Iterator[Path]:
     path = path.resolve()
     if path.exists() and not path.is_dir():
         raise InputError(f"{path}: is a file where a folder is to be written; choose another output path.")
-    _make_folder(path.parent)
-    with _permission_told(path.parent):
+    make_folder(path.parent)
+    with _unwritable_told(path.parent):
         temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
     old = temporary.with_name(temporary.name + ".old")
     try:
@@ -265,20 +265,28 @@ def uninterrupted() -> Iterator[None]:
             handler(*held[0])
 
 
-def _make_folder(folder: Path) -> None:
+def make_folder(folder: Path, *, remedy: str = "choose another output path") -> None:
+    """Make a folder, and those above it, unless it is there.
+
+    Raises:
+        InputError: If it cannot be made.
+    """
     try:
-        with _permission_told(folder):
+        with _unwritable_told(folder, remedy):
             folder.mkdir(parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError):
-        raise InputError(f"{folder}: is a file where a folder is needed; choose another output path.") from None
+        file = next(part for part in (folder, *folder.parents) if part.exists())
+        raise InputError(f"{file}: is a file where a folder is needed; {remedy}.") from None
 
 
 @contextmanager
-def _permission_told(folder: Path) -> Iterator[None]:
+def _unwritable_told(folder: Path, remedy: str = "choose another output path") -> Iterator[None]:
     try:
         yield
     except PermissionError:
-        raise InputError(f"{folder}: cannot be written (permission denied); choose another output path.") from None
+        raise InputError(f"{folder}: cannot be written (permission denied); {remedy}.") from None
+    except FileNotFoundError:  # what /proc and its like answer
+        raise InputError(f"{folder}: cannot be written (no files can be made there); {remedy}.") from None
 
 
 def _umask() -> int:

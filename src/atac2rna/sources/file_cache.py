@@ -8,8 +8,9 @@ from contextlib import suppress
 from pathlib import Path
 
 from atac2rna.cache import CACHE_VARIABLE
+from atac2rna.files import make_folder
 from atac2rna.sources.connection import Connection
-from atac2rna.sources.transfer import Obtained, download, made_folder
+from atac2rna.sources.transfer import Obtained, download
 from atac2rna.sources.wanted import Wanted
 
 
@@ -52,11 +53,11 @@ def fetch_cached(
         return download(connection, wanted, target, progress=progress, retried=retried, stop=stop)
     if wanted.is_at(target):
         return "there"
-    made_folder(kept.parent, remedy=f"name another folder for the cache in {CACHE_VARIABLE}")
+    make_folder(kept.parent, remedy=f"name another folder for the cache in {CACHE_VARIABLE}")
     how = download(connection, wanted, kept, progress=progress, retried=retried, stop=stop)
     with suppress(PermissionError):  # another user's file, in a cache that is shared
         kept.chmod(0o444)
-    made_folder(target.parent)
+    make_folder(target.parent)
     _link(kept, target)
     return "fetched" if how == "fetched" else "cache"
 

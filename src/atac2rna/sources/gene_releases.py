@@ -9,12 +9,13 @@ from pathlib import Path
 from atac2rna.annotations import AnnotationSource, Release, release_path
 from atac2rna.cache import CACHE_VARIABLE
 from atac2rna.errors import InputError, nearest_names
+from atac2rna.files import make_folder
 from atac2rna.formats.annotation import read_annotation, write_gene_table
 from atac2rna.genome import GeneTable
 from atac2rna.sources.connection import Connection, Patience
 from atac2rna.sources.download import Watch
 from atac2rna.sources.part import Part, held_part
-from atac2rna.sources.transfer import download, made_folder
+from atac2rna.sources.transfer import download
 from atac2rna.sources.wanted import Wanted
 
 ROOTS: dict[AnnotationSource, str] = {
@@ -73,7 +74,7 @@ def fetch_gene_table(
     path = release_path(release)
     if not path.is_file():
         root = (mirror or ROOTS[release.source]).rstrip("/")
-        made_folder(path.parent, remedy=f"name another folder for the cache in {CACHE_VARIABLE}")
+        make_folder(path.parent, remedy=f"name another folder for the cache in {CACHE_VARIABLE}")
         with (
             Connection(mirrors=(root,), patience=patience) as connection,
             held_part(path, idle=_IDLE) as hold,

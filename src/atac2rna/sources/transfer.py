@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
-from atac2rna.errors import InputError
+from atac2rna.files import make_folder
 from atac2rna.sources.connection import Connection, Response
 from atac2rna.sources.faults import ForbiddenError, PassingError, SourceError
 from atac2rna.sources.part import Part, forget_part, held_part
@@ -56,7 +56,7 @@ def download(
     if wanted.is_at(target):
         forget_part(target)
         return "there"
-    made_folder(target.parent)
+    make_folder(target.parent)
     patience = connection.patience
     with held_part(target, idle=2 * (patience.read + patience.longest), stop=stop) as part:
         if wanted.is_at(target):  # another process was faster
@@ -65,18 +65,6 @@ def download(
         _Transfer(connection, wanted, part, progress, retried, stop).run()
         part.finish(target)
     return "fetched"
-
-
-def made_folder(folder: Path, *, remedy: str = "choose another output path") -> None:
-    """Make a folder, and those above it, unless it is there.
-
-    Raises:
-        InputError: If it cannot be made.
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except (FileExistsError, NotADirectoryError, PermissionError):
-        raise InputError(f"{folder}: cannot be made a folder; {remedy}.") from None
 
 
 class _Transfer:
