@@ -1,5 +1,7 @@
 """The command export, through the entry that a person uses."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import mudata
@@ -71,3 +73,35 @@ def test_wrong_words(
     assert message in ended.err
     assert len(ended.err.splitlines()) == 1
     assert [*tmp_path.iterdir()] == []
+
+
+LIMITED = """
+import resource, signal, sys
+from atac2rna.cli.main import run
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, 10_000))
+run(sys.argv[1:])
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no limit of file sizes")
+def test_a_file_that_finds_no_room_is_one_sentence(small_atlas: Path, tmp_path: Path) -> None:
+    """Not the crash in which the library of HDF5 ends, which leaves half a file."""
+    words = ["export", str(small_atlas), "-o", str(tmp_path / "x.h5mu"), "--quiet"]
+    ended = subprocess.run([sys.executable, "-c", LIMITED, *words], capture_output=True, text=True, check=False)
+    assert ended.returncode == 2, ended
+    assert ended.stderr.startswith("atac2rna: ")
+    assert ended.stderr.count("\n") == 1
+    assert "the file system takes no file so large" in ended.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_that_is_there_stays(small_atlas: Path, tmp_path: Path, cli: Cli) -> None:
+    path = tmp_path / "x.h5mu"
+    path.write_text("mine")
+    ended = cli("export", small_atlas, "-o", path)
+    assert ended.code == 2
+    assert "pass --overwrite to replace it" in ended.err
+    assert path.read_text() == "mine"
+    assert cli("export", small_atlas, "-o", path, "--overwrite").code == 0
+    assert path.stat().st_size > 4

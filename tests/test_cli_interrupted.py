@@ -218,6 +218,24 @@ def test_interruption_of_the_network_is_one(
     assert not list(tmp_path.iterdir())
 
 
+def test_interruption_while_the_command_is_loaded(tmp_path: Path) -> None:
+    """The imports of the command line take a moment; one that hangs stands for it."""
+    (tmp_path / "typer").mkdir()
+    (tmp_path / "typer" / "__init__.py").write_text("import time\nprint('loading', flush=True)\ntime.sleep(60)\n")
+    with subprocess.Popen(
+        [sys.executable, "-c", "from atac2rna.cli.start import start; start()"],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path])},
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "loading\n"
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=60)
+    assert (process.returncode, said) == (130, "atac2rna: interrupted.\n")
+
+
 ABANDON = """
 import asyncio, sys
 from zarr.core import sync
@@ -242,7 +260,8 @@ def test_interruption_in_a_read_says_one_line(small_atlas: Path, tmp_path: Path)
     assert ended.stderr == "atac2rna: interrupted; nothing half-written is left.\n"
 
 
-def test_real_interruption_of_a_process(small_atlas: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_real_interruption_of_a_process(number: signal.Signals, code: int, small_atlas: Path, tmp_path: Path) -> None:
     """A signal, not an exception: during the fits, told by the first line of progress."""
     words = ["-m", "atac2rna.cli.main", "evaluate", str(small_atlas), "-o", str(tmp_path / "out"), "--verbose"]
     program = "import sys; from atac2rna.cli.main import run; run(sys.argv[1:])"
@@ -251,9 +270,9 @@ def test_real_interruption_of_a_process(small_atlas: Path, tmp_path: Path) -> No
     ) as process:
         assert process.stderr is not None
         assert process.stderr.readline().startswith("evaluate: 1 of ")
-        process.send_signal(signal.SIGINT)
+        process.send_signal(number)
         _, said = process.communicate(timeout=60)
-    assert process.returncode == 130, said
+    assert process.returncode == code, said
     assert said.splitlines()[-1] == "atac2rna: interrupted; nothing half-written is left."
     assert "Traceback" not in said
     assert not list(tmp_path.iterdir())

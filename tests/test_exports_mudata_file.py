@@ -205,7 +205,7 @@ def test_a_region_where_nothing_lies_is_told(tmp_path: Path) -> None:
 
     def told(start: int, end: int) -> tuple[str, ...]:
         settings = MuDataSettings(region=Region("chr1", start, end), width=500)
-        return export_mudata(atlas, tmp_path / "x.h5mu", settings).remarks
+        return export_mudata(atlas, tmp_path / f"{start}.{end}.h5mu", settings).remarks
 
     assert told(0, 1_000_000) == ()
     beyond = "no peak of any sample and no gene lies in chr1:300000000-301000000; does the chromosome end before it?"
@@ -251,6 +251,19 @@ def test_a_failed_export_leaves_what_was_there(mixed: Atlas, tmp_path: Path, mon
     path.write_text("old")
     monkeypatch.setattr(mudata.MuData, "write_h5mu", lambda *_, **__: 1 / 0)
     with pytest.raises(ZeroDivisionError):
-        export_mudata(mixed, path, MuDataSettings(assembly="hg38"))
+        export_mudata(mixed, path, MuDataSettings(assembly="hg38"), overwrite=True)
     assert path.read_text() == "old"
     assert [one.name for one in tmp_path.iterdir() if one.name.startswith(".")] == []
+
+
+def test_a_file_that_is_there_is_replaced_only_if_asked(mixed: Atlas, tmp_path: Path) -> None:
+    path, fresh = tmp_path / "x.h5mu", tmp_path / "y.h5mu"
+    settings = MuDataSettings(assembly="hg38")
+    path.write_bytes(b"my own work" * 1_000_000)
+    with pytest.raises(InputError, match=r"x\.h5mu: exists, and may hold your own work; pass --overwrite"):
+        export_mudata(mixed, path, settings)
+    assert path.stat().st_size == 11_000_000
+    export_mudata(mixed, path, settings, overwrite=True)
+    export_mudata(mixed, fresh, settings)
+    assert path.stat().st_size == fresh.stat().st_size
+    assert path.read_bytes()[:6] == b"MuData"

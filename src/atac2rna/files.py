@@ -250,19 +250,22 @@ def whole_folder(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def uninterrupted() -> Iterator[None]:
-    """Hold Ctrl-C back until the block ends, for the steps that must not be left half done."""
-    handler = signal.getsignal(signal.SIGINT)
-    if threading.current_thread() is not threading.main_thread() or not callable(handler):
+    """Hold Ctrl-C and SIGTERM back until the block ends, for the steps that must not be left half done."""
+    if threading.current_thread() is not threading.main_thread():
         yield
         return
+    present = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    handlers = {int(number): handler for number, handler in present.items() if callable(handler)}
     held: list[tuple[int, FrameType | None]] = []
-    signal.signal(signal.SIGINT, lambda *pressed: held.append(pressed))
+    for number in handlers:
+        signal.signal(number, lambda *received: held.append(received))
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, handler)
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
         if held:
-            handler(*held[0])
+            handlers[held[0][0]](*held[0])
 
 
 def make_folder(folder: Path, *, remedy: str = "choose another output path") -> None:

@@ -52,6 +52,7 @@ def export(
     top: Annotated[
         int | None, typer.Option(min=1, help="Of matrices: the strongest peaks of each sample instead, this many.")
     ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a MuData file that is there.")] = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
@@ -62,7 +63,14 @@ def export(
     from atac2rna.exports.mudata_file import MuDataSettings
     from atac2rna.exports.regions import parse_region
 
-    given = {"--windows": windows or None, "--reach": reach, "--min-score": min_score, "--top": top, "--region": region}
+    given: dict[str, object] = {
+        "--windows": windows or None,
+        "--overwrite": overwrite or None,
+        "--reach": reach,
+        "--min-score": min_score,
+        "--top": top,
+        "--region": region,
+    }
     _refuse_misplaced([name for name, value in given.items() if value is not None], matrices=matrices is not None)
     if (output is None) == (matrices is None):
         raise InputError(
@@ -78,14 +86,14 @@ def export(
         chosen = MuDataSettings(
             "windows" if windows else "bins", width, reach or MuDataSettings().reach, place, assembly
         )
-        _mudata(console, Atlas(atlas), output, chosen)
+        _mudata(console, Atlas(atlas), output, chosen, overwrite=overwrite)
 
 
 def _refuse_misplaced(given: Sequence[str], *, matrices: bool) -> None:
     """Refuse options that say nothing about what is written."""
     windows = "--windows" in given
     if matrices:
-        what, unfit = "matrices of a region", {"--windows", "--reach"}
+        what, unfit = "matrices of a region", {"--windows", "--reach", "--overwrite"}
     elif windows:
         what, unfit = "windows of genes", {"--min-score", "--top", "--region"}
     else:
@@ -97,11 +105,11 @@ def _refuse_misplaced(given: Sequence[str], *, matrices: bool) -> None:
         raise InputError("peaks are chosen by their score or by their rank; got --min-score and --top. Leave one out.")
 
 
-def _mudata(console: "Console", atlas: "Atlas", output: Path, settings: "MuDataSettings") -> None:
+def _mudata(console: "Console", atlas: "Atlas", output: Path, settings: "MuDataSettings", *, overwrite: bool) -> None:
     from atac2rna.exports.mudata_file import count_steps, export_mudata
 
     with console.progress("export", count_steps(atlas, settings)) as advance:
-        done = export_mudata(atlas, output, settings, progress=advance)
+        done = export_mudata(atlas, output, settings, overwrite=overwrite, progress=advance)
     for remark in done.remarks:
         console.note(remark)
     console.say(

@@ -4,10 +4,12 @@ import errno
 import logging
 import os
 import re
+import signal
 import sys
 import warnings
 from itertools import pairwise
-from typing import Annotated
+from types import FrameType
+from typing import Annotated, NoReturn
 
 import typer
 from typer.exceptions import TyperException
@@ -15,9 +17,10 @@ from typer.exceptions import TyperException
 from atac2rna import __version__
 from atac2rna.cli import annotation, build, check, demo, encode, evaluate, export, models, predict, train
 from atac2rna.cli.console import drop_unwritable
+from atac2rna.cli.start import INTERRUPTED
 from atac2rna.errors import InputError
 
-INTERRUPTED = 130
+TERMINATED = 143
 
 app = typer.Typer(
     name="atac2rna",
@@ -54,11 +57,20 @@ def _options(
     """Take the options that stand before a command."""
 
 
+class _Termination(KeyboardInterrupt):
+    """SIGTERM, as batch systems send it: cleaned up after as after Ctrl-C."""
+
+
+def _terminate(_number: int, _frame: FrameType | None) -> NoReturn:
+    raise _Termination
+
+
 def run(arguments: list[str] | None = None) -> None:
     """Run the command line and leave with its exit code.
 
-    0 done; 1 findings; 2 usage or bad input; 130 interrupted.
+    0 done; 1 findings; 2 usage or bad input; 130 interrupted; 143 terminated.
     """
+    signal.signal(signal.SIGTERM, _terminate)
     # Ctrl-C in the middle of a read of zarr leaves coroutines that nobody awaits: nothing that a user could mend.
     warnings.filterwarnings("ignore", message="coroutine .* was never awaited", category=RuntimeWarning)
     sys.exit(_exit_code(sys.argv[1:] if arguments is None else arguments))
@@ -73,9 +85,11 @@ def _exit_code(arguments: list[str]) -> int:
         return _say(_usage_error(fault, arguments))
     except InputError as fault:
         return _say(str(fault))
-    except (KeyboardInterrupt, typer.Abort):
+    except (KeyboardInterrupt, typer.Abort) as stop:
         logging.getLogger("asyncio").setLevel(logging.CRITICAL)  # the tasks of such a read are told when Python ends
-        return _say("interrupted; nothing half-written is left.", INTERRUPTED)
+        return _say(
+            "interrupted; nothing half-written is left.", TERMINATED if isinstance(stop, _Termination) else INTERRUPTED
+        )
     except BrokenPipeError:
         drop_unwritable()
         return 0

@@ -9,6 +9,7 @@ from atac2rna.atlas import Atlas
 from atac2rna.errors import InputError
 from atac2rna.exports import accessibility, expression
 from atac2rna.exports.contents import assemblies_of, choose_samples, provenance, require_one_assembly
+from atac2rna.exports.hdf5_image import hdf5_image
 from atac2rna.exports.regions import Kind, Region, RegionAxis, gene_columns, gene_windows, open_bins
 from atac2rna.extras import import_mudata
 from atac2rna.files import whole_file
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from mudata import MuData
 
 SUFFIX = ".h5mu"
+_USER_BLOCK = 512
+"""Bytes at the beginning of the file in which mudata writes its name."""
 
 
 @dataclass(frozen=True)
@@ -55,18 +58,21 @@ def export_mudata(
     path: Path,
     settings: MuDataSettings | None = None,
     *,
+    overwrite: bool = False,
     progress: Callable[[str], None] = lambda _: None,
 ) -> Exported:
     """Write an atlas as MuData, whole or not at all.
 
     Args:
         atlas: The atlas.
-        path: A file whose name ends in .h5mu; replaced if there is one.
+        path: A file whose name ends in .h5mu.
         settings: See `MuDataSettings`.
+        overwrite: Replace a file that is there; it may hold what was computed from an earlier export.
         progress: Told of every sample looked at (bins of the whole genome) and placed.
 
     Raises:
-        InputError: If mudata is not installed, the name ends otherwise, or bins are asked of several assemblies.
+        InputError: If mudata is not installed, the name ends otherwise, there is a file, or bins are asked of several
+            assemblies.
     """
     settings = settings or MuDataSettings()
     if path.suffix.lower() != SUFFIX:
@@ -74,13 +80,16 @@ def export_mudata(
             f"an atlas is exported as MuData, {SUFFIX}; got {path}. Name the output so; mudata.read_h5mu(FILE)['rna'] "
             "is its AnnData of expression, and CSV matrices are written by --matrices DIR."
         )
+    if path.exists() and not overwrite:
+        raise InputError(f"{path}: exists, and may hold your own work; pass --overwrite to replace it, or another -o.")
     mudata = import_mudata("MuData")
     samples = choose_samples(atlas, settings.assembly)
     regions = _regions(atlas, samples, settings, progress)
     # The way mudata will go from 0.4 on: columns of samples are set once, below, and not gathered from the modalities.
     with whole_file(path) as temporary, mudata.set_options(pull_on_update=False):
         made = _make(mudata, atlas, samples, regions, progress)
-        made.write_h5mu(temporary, compression="gzip", compression_opts=1)
+        with hdf5_image(temporary, user_block=_USER_BLOCK) as image:
+            made.write_h5mu(image, compression="gzip", compression_opts=1)
     rna = made.mod.get("rna")
     paired, genes = (0, 0) if rna is None else (rna.n_obs, rna.n_vars)
     remarks = [*_renamed(atlas), *_empty(atlas, samples, settings, made["atac"])]

@@ -1,0 +1,16 @@
+"""Where the command begins: its own imports take a moment, and Ctrl-C in them is an interruption like any other."""
+
+import sys
+
+INTERRUPTED = 130
+
+
+def start() -> None:
+    """Run the command line; see `main.run`."""
+    try:
+        from atac2rna.cli.main import run
+
+        run()
+    except KeyboardInterrupt:  # before `run` begins, or after it is done
+        print("atac2rna: interrupted.", file=sys.stderr)
+        sys.exit(INTERRUPTED)
