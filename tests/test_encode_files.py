@@ -68,6 +68,8 @@ def test_a_file_is_read() -> None:
         ("href", 7, "the field href of ENCFF001AAA is text; got '7'"),
         ("href", "//[::1", "the field href of ENCFF001AAA is an address"),
         ("file_size", 10**400, "the field file_size of ENCFF001AAA is a whole number"),
+        ("analyses", [7], "the field analyses of ENCFF001AAA is links, or objects with texts; got '7'"),
+        ("analyses", [{"status": 7}], "the field analyses of ENCFF001AAA is links, or objects with texts"),
         ("status", "\ud800", "the field status of ENCFF001AAA is text; got '?'"),
     ],
 )
@@ -75,6 +77,12 @@ def test_a_file_that_is_not_what_the_schema_says(field: str, value: object, told
     with pytest.raises(InputError, match=r"^https://portal.org/search/: ") as caught:
         read_file(hit(**{field: value}), portal=PORTAL)
     assert told in str(caught.value)
+
+
+@pytest.mark.parametrize("value", [None, "0.1", True, [0.1, 5], -1, 10**400, float("nan")])
+def test_a_false_discovery_rate_is_a_number(value: object) -> None:
+    with pytest.raises(InputError, match="the field filter_value of ENCFF001AAA is one number of percent"):
+        read_file(hit(filter_type="false discovery rate percentage", filter_value=value), portal=PORTAL)
 
 
 def test_a_file_that_cannot_be_had_may_lack_what_describes_its_bytes() -> None:
@@ -125,6 +133,82 @@ def test_choice_of_peaks(files: list[DataFile], chosen: list[str], remark: str) 
     assert choice.remark == remark
 
 
+def peaks(number: int, rate: float | None, **other: Any) -> DataFile:
+    told = {} if rate is None else {"filter_type": "false discovery rate percentage", "filter_value": rate}
+    return file(
+        number, output_type="peaks", **{"preferred_default": None, "biological_replicates": [1], **told, **other}
+    )
+
+
+@pytest.mark.parametrize(
+    ("files", "chosen", "remark"),
+    [
+        (
+            [peaks(1, 5), peaks(2, 0.1)],
+            ["ENCFF002AAA"],
+            "no default peak file of this family: ENCFF002AAA covers most replicates",
+        ),
+        ([peaks(1, 5), peaks(2, 0.1, preferred_default=True)], ["ENCFF002AAA"], ""),
+        (
+            [peaks(1, 5, preferred_default=True), peaks(2, 0.1)],
+            ["ENCFF002AAA"],
+            "no default peak file of this family: ENCFF002AAA covers most replicates",
+        ),
+        ([peaks(1, 5, biological_replicates=[1, 2]), peaks(2, 0.1, preferred_default=True)], ["ENCFF002AAA"], ""),
+        ([peaks(1, None), peaks(2, 0.1, preferred_default=True)], ["ENCFF002AAA"], ""),
+        (
+            [peaks(1, None, preferred_default=True), peaks(2, 5)],
+            ["ENCFF001AAA"],
+            "ENCFF001AAA tells no false discovery rate",
+        ),
+        (
+            [peaks(1, None)],
+            ["ENCFF001AAA"],
+            "no default peak file of this family: ENCFF001AAA covers most replicates; ENCFF001AAA tells no false discovery rate",
+        ),
+        (
+            [peaks(2, None), peaks(1, 5)],
+            [],
+            "no peak file of a false discovery rate of 0.1 %: ENCFF001AAA has 5 %, ENCFF002AAA tells none",
+        ),
+        (
+            [peaks(1, 5, preferred_default=True)],
+            [],
+            "no peak file of a false discovery rate of 0.1 %: ENCFF001AAA has 5 %",
+        ),
+        (
+            [peaks(1, 10, filter_type="mapping quality"), peaks(2, 5)],
+            [],
+            "no peak file of a false discovery rate of 0.1 %: ENCFF001AAA tells none, ENCFF002AAA has 5 %",
+        ),
+    ],
+)
+def test_choice_among_false_discovery_rates(files: list[DataFile], chosen: list[str], remark: str) -> None:
+    for order in (files, files[::-1]):
+        choice = choose_peaks(order, ("peaks",))
+        assert ([each.accession for each in choice.files], choice.remark) == (chosen, remark)
+
+
+def test_an_archived_file_may_have_the_rate_that_released_ones_lack() -> None:
+    files = [peaks(1, 5), peaks(2, 0.1, status="archived")]
+    assert choose_peaks(files, ("peaks",)).files == ()
+    (best,) = choose_peaks(files, ("peaks",), statuses=("released", "archived")).files
+    assert best.accession == "ENCFF002AAA"
+
+
+def test_peaks_of_the_default_analysis_then_the_latest() -> None:
+    old, new = ([{"@id": f"/analyses/ENCAN00{number}AAA/", "status": "released"}] for number in (1, 2))
+    unmarked = {"preferred_default": None}
+    files = [
+        file(1, analyses=old, date_created="2020-01-01", **unmarked),
+        file(2, analyses=new, date_created="2019-01-01", **unmarked),
+    ]
+    (best,) = choose_peaks(files, OVERLAP, default_analysis="ENCAN002AAA").files
+    assert best.accession == "ENCFF002AAA"
+    (best,) = choose_peaks(files[::-1], OVERLAP).files
+    assert best.accession == "ENCFF001AAA"
+
+
 def test_idr_peaks_carry_no_default_flag() -> None:
     files = [
         file(1, output_type="IDR thresholded peaks", preferred_default=None, biological_replicates=[1]),
@@ -164,6 +248,129 @@ def test_choice_of_quantifications(files: list[DataFile], chosen: list[str], rem
     choice = choose_quantifications(files, (1, 2))
     assert [each.accession for each in choice.files] == chosen
     assert choice.remark == remark
+
+
+STANDINGS = {
+    "released, analysis released": {"analyses": [{"@id": "/analyses/ENCAN001AAA/", "status": "released"}]},
+    "released, analysis archived": {"analyses": [{"@id": "/analyses/ENCAN002AAA/", "status": "archived"}]},
+    "archived": {"status": "archived", "analyses": [{"@id": "/analyses/ENCAN001AAA/", "status": "released"}]},
+    "archived, analysis archived": {"status": "archived", "analyses": [{"@id": "/analyses/A/", "status": "archived"}]},
+}
+
+
+@pytest.mark.parametrize("flagged", [False, True])
+def test_standing_of_file_and_analysis(flagged: bool) -> None:
+    """The better standing wins, whatever the flag of the other and the order; the worse ones alone need --archived."""
+    both = ("released", "archived")
+    for (better, fine), (worse, poor) in itertools.combinations(STANDINGS.items(), 2):
+        flags = {"preferred_default": None}, {"preferred_default": True if flagged else None}
+        for make, choose in (
+            (lambda *of, **with_: file(of[0], **with_), lambda some, **of: choose_peaks(some, OVERLAP, **of)),
+            (table, lambda some, **of: choose_quantifications(some, (1,), **of)),
+        ):
+            files = [make(2, 1, **fine, **flags[0]), make(1, 1, **poor, **flags[1])]
+            for order in (files, files[::-1]):
+                choice = choose(order, statuses=both)
+                assert [each.accession for each in choice.files] == ["ENCFF002AAA"], (better, worse)
+            assert choose([files[1]]).files == ()
+            assert len(choose([files[1]], statuses=both).files) == 1
+
+
+def test_files_of_an_archived_analysis_alone_point_to_archived() -> None:
+    archived = [table(1, 1, **STANDINGS["released, analysis archived"])]
+    told = "its gene quantification ENCFF001AAA belongs to an analysis that is archived; --archived takes it"
+    assert choose_quantifications(archived, (1,)).remark == told
+    in_progress = [table(1, 1, analyses=[{"status": "in progress"}])]
+    assert choose_quantifications(in_progress, (1,)).remark.endswith("an analysis that is no longer released")
+
+
+def run(number: int, replicate: int, *analyses: str, flag: bool = False, date: str | None = None) -> DataFile:
+    links = [{"@id": f"/analyses/{name}/", "title": name, "status": "released"} for name in analyses]
+    return table(number, replicate, preferred_default=flag, analyses=links, date_created=date)
+
+
+A, B = "ENCAN001AAA", "ENCAN002AAA"
+BOTH = "2 analyses: {} of replicates 1, 2 taken, {} of {} left"
+
+
+@pytest.mark.parametrize(
+    ("files", "chosen", "remark"),
+    [
+        (
+            [run(1, 1, A), run(2, 2, A), run(3, 1, B, flag=True), run(4, 2, B)],
+            [3, 4],
+            BOTH.format(B, A, "replicates 1, 2"),
+        ),
+        (
+            [run(1, 1, A), run(2, 2, A), run(3, 1, B, flag=True)],
+            [3],
+            f"no gene quantification of replicate 2; 2 analyses: {B} of replicate 1 taken, {A} of replicates 1, 2 left",
+        ),
+        (
+            [run(1, 1, A, flag=True), run(2, 2, A, flag=True), run(3, 1, B, flag=True), run(4, 2, B)],
+            [1, 2],
+            BOTH.format(A, B, "replicates 1, 2"),
+        ),
+        ([run(1, 1, A), run(2, 2, A), run(3, 1, B)], [1, 2], BOTH.format(A, B, "replicate 1")),
+        ([run(1, 1, B), run(2, 2, B), run(3, 1, A)], [1, 2], BOTH.format(B, A, "replicate 1")),
+        ([run(1, 1, B), run(2, 2, B), run(3, 1, A), run(4, 2, A)], [3, 4], BOTH.format(A, B, "replicates 1, 2")),
+        (
+            [run(1, 1, B, date="2021-01-01"), run(2, 2, B), run(3, 1, A, date="2020-01-01"), run(4, 2, A)],
+            [1, 2],
+            BOTH.format(B, A, "replicates 1, 2"),
+        ),
+        (
+            [run(1, 1), run(2, 2), run(3, 1, B), run(4, 2, B)],
+            [3, 4],
+            BOTH.format(B, "files without an analysis", "replicates 1, 2"),
+        ),
+        (
+            [run(1, 1), run(2, 2, A), run(3, 1, A)],
+            [2, 3][::-1],
+            BOTH.format(A, "files without an analysis", "replicate 1"),
+        ),
+        ([run(1, 1, A, B), run(2, 2, A, B)], [1, 2], ""),
+        ([run(1, 1, A, B), run(2, 2, B)], [1, 2], ""),
+        (
+            [run(1, 1, A), run(2, 1, A), run(3, 2, A)],
+            [],
+            "2 gene quantifications of replicate 1 (ENCFF001AAA, ENCFF002AAA), and one is needed",
+        ),
+    ],
+)
+def test_one_analysis_stands_for_all_replicates(files: list[DataFile], chosen: list[int], remark: str) -> None:
+    for order in itertools.permutations(files):
+        choice = choose_quantifications(order, (1, 2))
+        assert ([int(each.accession[5:8]) for each in choice.files], choice.remark) == (chosen, remark)
+
+
+def test_the_default_analysis_of_an_experiment() -> None:
+    """It decides where the flags do not, and before the number of replicates."""
+    files = [run(1, 1, A), run(2, 2, A), run(3, 1, B)]
+    choice = choose_quantifications(files, (1, 2), default_analysis=B)
+    assert [each.accession for each in choice.files] == ["ENCFF003AAA"]
+    assert choice.remark.startswith("no gene quantification of replicate 2; 2 analyses: ")
+    flagged = [run(1, 1, A, flag=True), *files[1:]]
+    assert len(choose_quantifications(flagged, (1, 2), default_analysis=B).files) == 2
+    nameless = [run(1, 1), run(2, 2), run(3, 1, B)]
+    assert len(choose_quantifications(nameless, (1, 2), default_analysis="").files) == 2
+
+
+@pytest.mark.parametrize(
+    ("analyses", "read"),
+    [
+        (None, []),
+        (["/analyses/ENCAN001AAA/"], [(A, "", "")]),
+        (
+            [{"@id": "/analyses/ENCAN001AAA/", "title": "x", "status": "archived"}, A],
+            [(A, "x", "archived"), (A, "", "")],
+        ),
+        ([{"title": "x", "status": "released"}], [("x", "x", "released")]),
+        ([{"status": "released"}], [("", "", "released")]),
+    ],
+)
+def test_analyses_are_objects_or_links(analyses: object, read: list[tuple[str, str, str]]) -> None:
+    assert [tuple(each) for each in file(1, analyses=analyses).analyses] == read
 
 
 @pytest.mark.parametrize(
@@ -208,6 +415,9 @@ def test_an_experiment_is_read() -> None:
     assert found.replicates == (1, 2)
     assert found.biosamples == ("ENCBS001AAA",)
     assert found.parents == ("ENCBS002AAA",)
+    assert found.default_analysis == ""
+    for shown in ("/analyses/ENCAN001AAA/", {"@id": "/analyses/ENCAN001AAA/", "status": "released"}):
+        assert read_experiment(experiment_hit(default_analysis=shown)).default_analysis == "ENCAN001AAA"
     assert found.batches == ("/biosamples/ENCBS003AAA/",)
     assert found.treatments == ("/treatments/1/",)
     assert found.sexes == ()

@@ -20,6 +20,7 @@ import numpy as np
 import pytest
 
 from encode_portal import Catalogue, Fault, Made, Portal, RandomFaults, deaf_address, faults, made, running_portal
+from encode_portal.__main__ import main
 from encode_portal.answer import Question
 from encode_portal.faults import FaultPlan
 from encode_portal.log import PaceGuard
@@ -104,6 +105,8 @@ def found(portal: Portal, query: str) -> list[str]:
         ("replicates.of.term=b&replicates.n=1", ["001"]),
         ("replicates.of=/x/2/", ["002"]),
         ("replicates.n=lt:1", ["000"]),
+        ("lab.title=*&lab.title=A%2C+B", ["000"]),
+        ("lab.title=*&lab.title=C", []),
         ("replicates.n=gte:1&replicates.n=lte:2", ["001", "002"]),
         ("accession=gt:ENCSR000AAA", ["001", "002"]),
         ("files.accession=ENCFF001AAA", ["000"]),
@@ -403,6 +406,25 @@ def test_tables(portal: Portal) -> None:
     assert [row["File download URL"] for row in table] == links
     report = ask(f"{portal.url}/report.tsv?{query}&field=accession&field=lab.title").body.decode().splitlines()
     assert report[1] == "ID\taccession\tlab.title"
+
+
+def test_tables_of_experiments_that_have_links_to_files(own: Portal) -> None:
+    """As real objects have them; what is nowhere in the catalogue has no row."""
+    for files in ([{"@id": f"/files/{FILE}/"}, {"@id": "/files/ENCFF999ZZZ/"}], [f"/files/{FILE}/"]):
+        own.catalogue.change("ENCSR001AAA", files=files)
+        rows = ask(f"{own.url}/metadata/?type=Experiment&accession=ENCSR001AAA").body.decode().splitlines()
+        assert [row.split("\t")[0] for row in rows] == ["File accession", FILE]
+        links = ask(f"{own.url}/batch_download/?type=Experiment&accession=ENCSR001AAA").body.decode().splitlines()
+        assert links[1:] == [own.url + DOWNLOAD]
+
+
+def test_a_folder_without_real_data(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["--small", "--real", str(tmp_path)])
+    assert ended.value.code == 2
+    assert f"--real: a folder with rendered, inserts and files in it, or in its encode_portal; got {tmp_path}" in (
+        capsys.readouterr().err
+    )
 
 
 def test_started_by_hand() -> None:

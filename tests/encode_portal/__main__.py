@@ -9,7 +9,7 @@ from pathlib import Path
 
 from .faults import Fault, RandomFaults
 from .made import SMALL, Size, made
-from .real import add_real
+from .real import add_real, portal_folder
 from .server import running_portal
 
 
@@ -24,12 +24,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("--seed", type=int, default=0, help="decides which ones")
     parser.add_argument("--small", action="store_true", help="few peaks and genes: for metadata, not for atlases")
-    parser.add_argument("--real", type=Path, metavar="DIR", help="folder encode_portal of the real data")
+    parser.add_argument("--real", type=Path, metavar="DIR", help="folder of the real data, or encode_portal in it")
     parser.add_argument("--any-pace", action="store_true", help="take more than ten requests a second")
     told = parser.parse_args(arguments)
+    real = portal_folder(told.real) if told.real is not None else None
+    if told.real is not None and real is None:
+        parser.error(
+            f"--real: a folder with rendered, inserts and files in it, or in its encode_portal; got {told.real}"
+        )
     catalogue = made(SMALL if told.small else Size()).catalogue
-    if told.real is not None:
-        add_real(catalogue, told.real)
+    if real is not None:
+        add_real(catalogue, real)
     faults: list[Fault | RandomFaults] = [RandomFaults(told.faults, seed=told.seed)] if told.faults else []
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.default_int_handler)

@@ -58,7 +58,7 @@ class Made:
 
     Attributes:
         catalogue: What a portal serves.
-        cases: By name; see `made_cases`.
+        cases: By name; see `made_cases` and `made_runs`.
     """
 
     catalogue: Catalogue
@@ -67,6 +67,11 @@ class Made:
     def copy(self) -> "Made":
         """Give one that a test may change."""
         return Made(self.catalogue.copy(), dict(self.cases))
+
+
+def discovery_rate(percent: float) -> dict[str, Any]:
+    """Give the fields of a peak file that tells its false discovery rate."""
+    return {"filter_type": "false discovery rate percentage", "filter_value": percent}
 
 
 @dataclass
@@ -92,14 +97,15 @@ class Bench:
         Args:
             biosamples: One for each biological replicate.
             assay: ATAC-seq or DNase-seq.
-            default: Output type of the file with the default flag; None: no file has it.
+            default: Output type of the file with the default flag (of DNase-seq: peaks at 0.1 %); None: no such file.
             idr: Whether there is an IDR file.
             fields: Of the experiment.
         """
         one = self.shop.experiment(assay, biosamples, **fields)
         numbers = range(1, len(biosamples) + 1)
         if assay == "DNase-seq":
-            self.peaks(one, numbers, output_type="peaks", preferred_default=True)
+            if default is not None:
+                self.peaks(one, numbers, output_type="peaks", preferred_default=True, **discovery_rate(0.1))
             return one
         if default is not None:
             self.peaks(one, numbers, output_type=default, preferred_default=True)
@@ -113,7 +119,7 @@ class Bench:
         """Add a narrowPeak file to an experiment."""
         genome, level, library = self._level(experiment, replicates[0])
         idr = output_type.startswith("IDR")
-        data = genome.peaks(level, library, count=self.size.peaks // (2 if idr else 1), idr=idr)
+        data = genome.peaks(level, _noise(library, fields), count=self.size.peaks // (2 if idr else 1), idr=idr)
         fields = {"assembly": "GRCh38" if genome is self.human else "mm10", **fields}
         form = {"file_format": "bed", "file_format_type": "narrowPeak", "output_type": output_type}
         return self.shop.file(experiment, data, replicates, **form, **fields)
@@ -139,7 +145,7 @@ class Bench:
         genome, level, library = self._level(experiment, replicate)
         annotation = annotation if genome is self.human else "M21"
         total = experiment["assay_title"] == "total RNA-seq"
-        data = genome.quantification(level, library, annotation=annotation, total=total)
+        data = genome.quantification(level, _noise(library, fields), annotation=annotation, total=total)
         fields = {"assembly": "GRCh38" if genome is self.human else "mm10", **fields}
         form = {"file_format": "tsv", "output_type": "gene quantifications", "genome_annotation": annotation}
         return self.shop.file(experiment, data, [replicate], **form, **fields)
@@ -157,9 +163,15 @@ class Bench:
         self.cases[name] = Case(tuple(one["accession"] for one in atac), tuple(one["accession"] for one in rna), level)
 
 
+def _noise(library: str, fields: dict[str, Any]) -> str:
+    """Name the noise of a file: that of its library, and of the run or threshold that sets it apart."""
+    return " ".join([library, *(str(fields[name]) for name in ("pipeline", "filter_value") if name in fields)])
+
+
 @cache
 def _made(size: Size) -> Made:
     from .made_cases import make_cases
+    from .made_runs import make_run_cases
 
     result = Made(Catalogue())
     shop = Workshop(result.catalogue)
@@ -169,6 +181,7 @@ def _made(size: Size) -> Made:
         shop, human_genome(size.genes, size.seed), mouse_genome(size.mouse_genes, size.seed), size, result.cases
     )
     make_cases(bench)
+    make_run_cases(bench)
     add_mirror(result.catalogue, bench.human, bench.mouse)
     return result
 

@@ -26,6 +26,7 @@ MOUSE_CHROMS = [*(f"chr{number}" for number in range(1, 20)), "chrX", "chrY"]
 TRNAS = 40
 SPIKE_INS = 12
 SMALL_RNAS = ("ENSG00000202198", "ENSG00000276168", "ENSG00000274012")  # 7SK and two of 7SL: no coding genes
+_OLD = ("V24", "V19")
 _NARROW_PEAK = ("chrom", "start", "end", "name", "score", "strand", "signal", "p", "q", "summit")
 
 
@@ -122,8 +123,8 @@ class Genome:
         Args:
             level: Of the genes.
             library: Names the noise.
-            annotation: V29 and M21 have the 17 columns of the current release, V24 has 15 and writes the copies on Y
-                as ENSGR.
+            annotation: V29 and M21 have the 17 columns of the current release, V24 and V19 have 15 and write the
+                copies on Y as ENSGR.
             total: Whether small RNAs were sequenced too.
         """
         rows = self._rows[annotation]
@@ -151,14 +152,14 @@ class Genome:
         }
         for name, values in (("TPM", pme), ("FPKM", fpkm + 0.01)):
             columns |= {f"{name}_ci_lower_bound": values * 0.95, f"{name}_ci_upper_bound": values * 1.05}
-            if annotation != "V24":
+            if annotation not in _OLD:
                 columns[f"{name}_coefficient_of_quartile_variation"] = 0.05 / (1 + values)
         return pl.DataFrame(columns).write_csv(separator="\t", float_precision=2).encode()
 
     @cached_property
     def _rows(self) -> dict[str, "_Rows"]:
         """Rows of a quantification, by annotation."""
-        names = ("V29", "V24") if self.genes.assembly == "hg38" else ("M21",)
+        names = ("V29", *_OLD) if self.genes.assembly == "hg38" else ("M21",)
         return {name: _table_rows(self, name) for name in names}
 
 
@@ -178,7 +179,7 @@ def _table_rows(genome: Genome, annotation: str) -> _Rows:
     genes = sorted(zip(versioned(genome.genes, annotation), range(len(genome.genes)), strict=True))
     chroms = genome.genes.frame["chrom"].to_list()
     copies = [gene for gene, row in genes if chroms[row] == "chrX"][:3]
-    copies = [gene.replace("G0", "GR", 1) if annotation == "V24" else f"{gene}_PAR_Y" for gene in copies]
+    copies = [gene.replace("G0", "GR", 1) if annotation in _OLD else f"{gene}_PAR_Y" for gene in copies]
     small = [f"{gene}.1" for gene in SMALL_RNAS] if genome.genes.assembly == "hg38" else []
     spikes = [*(f"gSpikein_ERCC-{i + 2:05d}" for i in range(SPIKE_INS)), "gSpikein_phiX174"]
     ids = [*(str(10_904 + 2_050 * i) for i in range(TRNAS)), *(gene for gene, _ in genes), *copies, *small, *spikes]
@@ -198,7 +199,7 @@ def _table_rows(genome: Genome, annotation: str) -> _Rows:
 
 def versioned(genes: GeneTable, annotation: str) -> list[str]:
     """Give the ids with versions of an annotation; releases differ in the versions of some genes."""
-    later = 0 if annotation == "V24" else 1
+    later = 0 if annotation in _OLD else 1
     return [f"{gene}.{int(gene[-4:]) % 11 + 1 + later * (int(gene[-1]) % 2)}" for gene in genes.gene_ids]
 
 

@@ -167,9 +167,11 @@ class Workshop:
         related = [{name: one[name] for name in short} for one in experiments]
         return self.catalogue.add(link | {"accession": accession, "status": "released", "related_datasets": related})
 
-    def analysis(self, experiment: Object, assembly: str, annotation: str | None, status: str = "released") -> Object:
+    def analysis(
+        self, experiment: Object, assembly: str, annotation: str | None, status: str = "released", pipeline: str = ""
+    ) -> Object:
         """Make an analysis of an experiment, or give the one that it has; the last released one is its default."""
-        words = ["ENCODE4 v1.2.1" if annotation else "ENCODE4 v2.0.1", assembly, annotation or ""]
+        words = [pipeline or ("ENCODE4 v1.2.1" if annotation else "ENCODE4 v2.0.1"), assembly, annotation or ""]
         title = " ".join(word for word in words if word)
         for known in experiment["analyses"]:
             if (known["title"], known["status"]) == (title, status):
@@ -199,11 +201,14 @@ class Workshop:
             experiment: Whose it is.
             data: Bytes as stored.
             replicates: Numbers of the biological replicates that it comes from.
-            fields: `file_format`, `output_type`, `assembly` and what else there is to say; None leaves a field away.
+            fields: `file_format`, `output_type`, `assembly` and what else there is to say; None leaves a field away. Of
+                its analysis: `analysis_status`, and `pipeline` (`ENCODE3`).
         """
         biosamples = [experiment["replicates"][number - 1]["library"]["biosample"] for number in replicates]
+        of_analysis = ("analysis_status", "pipeline")
         status = fields.get("analysis_status", "released")
-        analysis = self.analysis(experiment, fields["assembly"], fields.get("genome_annotation"), status)
+        pipeline = fields.get("pipeline", "")
+        analysis = self.analysis(experiment, fields["assembly"], fields.get("genome_annotation"), status, pipeline)
         item: Object = {
             "accession": self.accession("FF"),
             "dataset": experiment["@id"],
@@ -224,7 +229,7 @@ class Workshop:
             "quality_metrics": [],
             "analyses": [{name: analysis[name] for name in ("@id", "title", "status")}],
             "no_file_available": False,
-            **{name: value for name, value in fields.items() if name != "analysis_status" and value is not None},
+            **{name: value for name, value in fields.items() if name not in of_analysis and value is not None},
         }
         return self.catalogue.add_file(item, data)
 

@@ -49,6 +49,12 @@ def add_real(catalogue: Catalogue, folder: Path) -> None:
     _add_entex(catalogue, folder.parent / "atlas21")
 
 
+def portal_folder(folder: Path) -> Path | None:
+    """Give the folder of portal formats: the one named, or `encode_portal` in it; None where there is none."""
+    here = (folder, folder / "encode_portal")
+    return next((one for one in here if all((one / part).is_dir() for part in ("rendered", "inserts", "files"))), None)
+
+
 def _read(path: Path) -> Any:
     return json.loads(path.read_text(encoding="utf-8"))
 

@@ -105,7 +105,10 @@ def holds(item: Object, key: str, wanted: Sequence[str]) -> bool:
     plain = [word for word in wanted if not _BOUND.match(word)]
     if bounds and not any(all(_passes_bound(value, *bound) for bound in bounds) for value in present):
         return False
-    return not plain or any(bool(present) if word == "*" else word in words for word in plain)
+    named = [word for word in plain if word != "*"]
+    if len(named) < len(plain) and not present:  # that a field is there holds beside any value asked for
+        return False
+    return not named or any(word in words for word in named)
 
 
 def cut(item: Any, paths: Sequence[str]) -> Any:

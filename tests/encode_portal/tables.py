@@ -22,6 +22,12 @@ def _audit(level: str) -> _Cell:
     return _joined(f"audit.{level}.category", of="experiment")
 
 
+def _href(file: Object) -> str:
+    """Give the address of a file; submitted objects have none, as the portal computes it."""
+    accession = file.get("accession", "")
+    return str(file.get("href", f"/files/{accession}/@@download/{accession}"))
+
+
 # Two names are crossed against the JSON, as on the portal: "File format" is file_type, "File type" is file_format.
 METADATA: dict[str, _Cell] = {
     "File accession": _joined("accession"),
@@ -47,7 +53,7 @@ METADATA: dict[str, _Cell] = {
     "Lab": _joined("lab.title"),
     "md5sum": _joined("md5sum"),
     "dbxrefs": _joined("dbxrefs"),
-    "File download URL": lambda file, _, url: f"{url}{file['href']}",
+    "File download URL": lambda file, _, url: f"{url}{_href(file)}",
     "Genome annotation": _joined("genome_annotation"),
     "File Status": _joined("status"),
     "s3_uri": _joined("s3_uri"),
@@ -63,8 +69,10 @@ METADATA: dict[str, _Cell] = {
 def _rows(catalogue: Catalogue, query: str) -> Iterator[tuple[Object, Object]]:
     """Give file and experiment of each row: the files, not archived, of the experiments that were asked for."""
     for experiment in select(catalogue, asked(query)):
-        for file in experiment.get("files", []):
-            if file["status"] == "released":
+        for shown in experiment.get("files", []):  # some real objects have links in place of their files
+            link = shown["@id"] if isinstance(shown, dict) else shown
+            file = shown if isinstance(shown, dict) and "status" in shown else catalogue.objects.get(link, {})
+            if file.get("status") == "released":
                 yield file, experiment
 
 
@@ -76,7 +84,7 @@ def metadata_table(catalogue: Catalogue, query: str, url: str) -> str:
 
 def batch_download(catalogue: Catalogue, query: str, url: str) -> str:
     """Write the list of addresses, the first of which is that of the metadata, in quotation marks."""
-    files = [f"{url}{file['href']}" for file, _ in _rows(catalogue, query)]
+    files = [f"{url}{_href(file)}" for file, _ in _rows(catalogue, query)]
     return "\n".join([f'"{url}/metadata/?{unquote_plus(query)}"', *files])
 
 

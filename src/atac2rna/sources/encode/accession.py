@@ -36,10 +36,15 @@ def is_accession(text: str, kind: Kind) -> bool:
     return _PATTERN[kind].fullmatch(text) is not None
 
 
+def link_name(link: str) -> str:
+    """Give the last part of a link of the portal: ENCAN001AAA of `/analyses/ENCAN001AAA/`, and of the name alone."""
+    return link.strip("/").rpartition("/")[2]
+
+
 def linked_accession(link: str, kind: Kind, *, where: str) -> str:
     """Give the accession in a link of the portal (`/experiments/ENCSR001AAA/`), or of an accession alone.
 
     Raises:
         InputError: As `checked_accession`.
     """
-    return checked_accession(link.strip("/").rpartition("/")[2], kind, where=where)
+    return checked_accession(link_name(link), kind, where=where)

@@ -105,8 +105,9 @@ def resolved(criteria: Criteria) -> Criteria:
 
 
 def _release(text: str, organism: str) -> str:
-    """Spell an annotation as the portal does: V29 for `v29`, `29` and `GENCODE:V29`."""
-    name = text.strip().upper().removeprefix("GENCODE:")
+    """Spell an annotation as the portal does: V29 for `v29`, `29` and `GENCODE:V29`, M21 for GENCODE's own `vM21`."""
+    name = text.strip().upper().removeprefix("GENCODE:").strip()
+    name = name.removeprefix("V") if name.startswith("VM") else name
     letter = "M" if organism == "mouse" else "V"
     return f"{letter}{name}" if name.isdecimal() else name
 

@@ -1,11 +1,14 @@
 """A file of the portal: what it holds, where it can be had, and how to know that it is the right one."""
 
 import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
+from typing import NamedTuple
 from urllib.parse import unquote, urljoin, urlsplit
 
-from atac2rna.sources.encode.accession import checked_accession, linked_accession
+from atac2rna.errors import InputError
+from atac2rna.sources.encode.accession import checked_accession, link_name, linked_accession
 from atac2rna.sources.encode.hit import Hit
 from atac2rna.sources.wanted import is_md5
 
@@ -24,16 +27,38 @@ FIELDS = (
     "href",
     "cloud_metadata.url",
     "biological_replicates",
+    "analyses.@id",
+    "analyses.title",
     "analyses.status",
     "no_file_available",
     "restricted",
+    "filter_type",
+    "filter_value",
+    "date_created",
 )
 """What is asked of the portal of each file."""
 
 QUANTIFICATIONS = "gene quantifications"
 """Output type of expression tables."""
 
+DISCOVERY_RATE = "false discovery rate percentage"
+"""What the portal calls the kind of threshold that peaks have; files of other kinds have other ones."""
+
 _SUFFIX = re.compile(r"(\.[A-Za-z0-9]{1,10}){1,2}")
+
+
+class Analysis(NamedTuple):
+    """An analysis that a file belongs to: one run of a pipeline over an experiment.
+
+    Attributes:
+        name: Its accession, as a link of the portal has it; its title where there is no link; empty if neither.
+        title: `ENCODE4 v1.2.1 GRCh38 V29`; empty if not told.
+        status: `released`, `archived`, ...; empty if not told.
+    """
+
+    name: str
+    title: str
+    status: str
 
 
 @dataclass(frozen=True)
@@ -52,9 +77,11 @@ class DataFile:
         md5: Of the bytes as stored, lower case.
         urls: Where it can be had: the public storage address if there is one, then the portal's own.
         replicates: Numbers of the biological replicates that it was made of.
-        analyses: Statuses of the analyses that it belongs to.
+        analyses: Analyses that it belongs to.
         suffix: `.bed.gz`, `.tsv`.
         withheld: Restricted, or not available.
+        discovery_rate: False discovery rate of its peaks, percent; None if the portal tells none.
+        created: Date of its object, ISO; empty if unknown.
     """
 
     accession: str
@@ -68,9 +95,11 @@ class DataFile:
     md5: str
     urls: tuple[str, ...]
     replicates: tuple[int, ...]
-    analyses: tuple[str, ...]
+    analyses: tuple[Analysis, ...]
     suffix: str
     withheld: bool
+    discovery_rate: float | None
+    created: str
 
     @property
     def name(self) -> str:
@@ -110,10 +139,37 @@ def read_file(hit: Hit, *, portal: str) -> DataFile:
         md5=md5.lower(),
         urls=(*hit.texts("cloud_metadata.url"), *_whole_address(hit, href, portal)),
         replicates=hit.wholes("biological_replicates"),
-        analyses=hit.texts("analyses.status"),
+        analyses=tuple(_analyses(hit)),
         suffix=_suffix(hit, href, accession),
         withheld=withheld,
+        discovery_rate=_discovery_rate(hit),
+        created=hit.text("date_created", ""),
     )
+
+
+def _analyses(hit: Hit) -> Iterator[Analysis]:
+    """Read the analyses, which the portal shows as objects or as links."""
+    for value in hit.values("analyses"):
+        one = Hit(value if isinstance(value, Mapping) else {"@id": value}, source=hit.source)
+        try:
+            link, title, status = (one.text(field, "") for field in ("@id", "title", "status"))
+        except InputError:
+            raise hit.fault("analyses", "links, or objects with texts", value) from None
+        yield Analysis(link_name(link) or title, title, status)
+
+
+def _discovery_rate(hit: Hit) -> float | None:
+    if DISCOVERY_RATE not in hit.texts("filter_type"):
+        return None
+    found = hit.values("filter_value")
+    if (
+        len(found) != 1
+        or not isinstance(found[0], int | float)
+        or isinstance(found[0], bool)
+        or not 0 <= found[0] <= 100
+    ):
+        raise hit.fault("filter_value", "one number of percent", found or None)
+    return float(found[0])
 
 
 def _whole_address(hit: Hit, href: str, portal: str) -> tuple[str, ...]:

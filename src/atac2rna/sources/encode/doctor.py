@@ -3,8 +3,8 @@
 import gzip
 import tempfile
 import zlib
-from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -14,9 +14,19 @@ from atac2rna.errors import InputError
 from atac2rna.sources.connection import Connection
 from atac2rna.sources.download import Wanted, download
 from atac2rna.sources.encode import data_file, experiment
-from atac2rna.sources.encode.criteria import ORGANISMS, Criteria, file_query, quantification_query, resolved
+from atac2rna.sources.encode.accession import link_name
+from atac2rna.sources.encode.criteria import (
+    ORGANISMS,
+    RNA_ASSAYS,
+    Criteria,
+    file_query,
+    peak_query,
+    quantification_query,
+    resolved,
+)
 from atac2rna.sources.encode.data_file import DataFile, read_file
 from atac2rna.sources.encode.lineage import is_known_organ
+from atac2rna.sources.encode.peak_family import RATES
 from atac2rna.sources.encode.portal import NOTHING, Answer, Portal
 from atac2rna.sources.encode.readings import read_hits
 from atac2rna.sources.encode.search import Found, search
@@ -40,7 +50,7 @@ Examined = tuple[Verdict, str]
 
 
 def examine(portal: Portal, *, progress: Callable[[str], None] = lambda _: None) -> Iterator[Check]:
-    """Check every assumption; about fifteen requests and one small file.
+    """Check every assumption; about twenty requests and one small file.
 
     Args:
         portal: The portal.
@@ -66,11 +76,15 @@ def examine(portal: Portal, *, progress: Callable[[str], None] = lambda _: None)
     yield _check("field= cuts a hit down to what was asked for", lambda: _cut(accessible))
     for what, answers, fields in (
         ("experiments", (accessible, rna), experiment.FIELDS),
-        ("files", (peaks, tables), data_file.FIELDS),
+        ("files", (peaks, tables), [field for field in data_file.FIELDS if not field.startswith("filter_")]),
     ):
         yield _check(f"the {what} have the fields that are read", partial(_fields, answers, fields))
-    yield _check("an experiment has one default peak file", lambda: _defaults(peaks))
-    yield _check("a biological replicate has one default gene quantification", lambda: _one_table(tables, portal))
+    yield _check("an experiment has one default peak file", lambda: _defaults(_usable(peaks, portal)))
+    yield _check("a biological replicate has one default gene quantification", lambda: _tables(_usable(tables, portal)))
+    yield _check("an experiment's default quantifications are of one analysis", lambda: _runs(_usable(tables, portal)))
+    yield _check(
+        "a DNase-seq experiment has peaks of the one false discovery rate that is read", lambda: _rates(portal)
+    )
     yield _check("reference epigenomes name experiments of both assays", lambda: _series(epigenomes, found))
     yield _check("every organ slim is known to the rule of lineages", lambda: _organs(found))
     yield _check("pairs come about at every level", lambda: _levels(found))
@@ -161,36 +175,87 @@ def _fields(answers: Sequence[Answer], fields: Sequence[str]) -> Examined:
     return ("not seen" if never else "holds"), f"never: {', '.join(never)}; {told}" if never else told
 
 
-def _defaults(answer: Answer) -> Examined:
-    flagged: Counter[str] = Counter()
-    kinds: Counter[str] = Counter()
-    every = set()
-    for hit in answer.hits():
-        every.add(hit.text("dataset"))
-        if hit.flag("preferred_default"):
-            flagged[hit.text("dataset")] += 1
-            kinds[hit.text("output_type")] += 1
-    several = sum(count > 1 for count in flagged.values())
-    told = f"{len(flagged)} of {len(every)} have one, {several} of them several; {dict(sorted(kinds.items()))}"
-    return _held(bool(flagged) and several <= _FEW * len(flagged), told)
+def _usable(answer: Answer, portal: Portal) -> list[DataFile]:
+    """Give the files that a search would choose among: that can be had, and are of no analysis or a released one."""
+    files, _ = read_hits(answer.hits(), partial(read_file, portal=portal.address))
+    return [
+        file
+        for file in files
+        if not file.withheld and (not file.analyses or {"", "released"} & {each.status for each in file.analyses})
+    ]
 
 
-def _one_table(answer: Answer, portal: Portal) -> Examined:
-    of: Counter[tuple[str, tuple[int, ...]]] = Counter()
-    for file in read_hits(answer.hits(), partial(read_file, portal=portal.address))[0]:
-        if file.preferred:
-            of[file.experiment, file.replicates] += 1
-    several = sum(count > 1 for count in of.values())
-    pooled = sum(len(replicates) != 1 for _, replicates in of)
-    few = several + pooled <= _FEW * len(of)
-    return _held(bool(of) and few, f"{len(of)} replicates, {several} with several, {pooled} pooled")
+def _one_of_each(of: Mapping[Hashable, Sequence[DataFile]], odd: int = 0) -> tuple[bool, str]:
+    """Tell whether nearly each of what the files are of has one default file."""
+    counts = [sum(file.preferred for file in files) for files in of.values()]
+    without, several = sum(not count for count in counts), sum(count > 1 for count in counts)
+    told = f"{len(of) - without} of {len(of)} have one, {several} of them several"
+    return max(without, several, odd) <= _FEW * len(of), told
+
+
+def _defaults(files: Sequence[DataFile]) -> Examined:
+    if not files:
+        return "not seen", "no peak file"
+    of = _sorted(files, lambda file: file.experiment)
+    kinds = Counter(file.output_type for file in files if file.preferred)
+    holds, told = _one_of_each(of)
+    return _held(holds, f"{told}; {dict(sorted(kinds.items()))}")
+
+
+def _tables(files: Sequence[DataFile]) -> Examined:
+    if not files:
+        return "not seen", "no gene quantification"
+    of = _sorted(files, lambda file: (file.experiment, file.replicates))
+    pooled = sum(len(some[0].replicates) != 1 for some in of.values())
+    holds, told = _one_of_each(of, pooled)
+    return _held(holds, f"{told}; {pooled} are of several replicates together")
+
+
+def _runs(files: Sequence[DataFile]) -> Examined:
+    of = _sorted([file for file in files if file.preferred], lambda file: file.experiment)
+    named = {name: some for name, some in of.items() if all(each.name for file in some for each in file.analyses)}
+    named = {name: some for name, some in named.items() if len(some) > 1 and all(file.analyses for file in some)}
+    if not named:
+        return "not seen", "no experiment of several default quantifications that name their analyses"
+    one = [
+        some for some in named.values() if set.intersection(*({each.name for each in file.analyses} for file in some))
+    ]
+    return _held(len(named) - len(one) <= _FEW * len(named), f"{len(one)} of {len(named)} experiments of several")
+
+
+def _rates(portal: Portal) -> Examined:
+    """Peaks of DNase-seq come at several rates under one name: each experiment needs one that is known to be of the family."""
+    answer = portal.search(peak_query(resolved(Criteria(accessibility="DNase-seq"))))
+    files = _usable(answer, portal)
+    if not files:
+        return "not seen", "no peak file of DNase-seq"
+    seen = Counter("none" if file.discovery_rate is None else f"{file.discovery_rate:g} %" for file in files)
+    of = _sorted(files, lambda file: file.experiment)
+    good = sum(any(file.discovery_rate == RATES[file.output_type] for file in some) for some in of.values())
+    told = ", ".join(f"{count} of {rate}" for rate, count in sorted(seen.items()))
+    wanted = " or ".join(f"{rate:g} %" for rate in RATES.values())
+    return _held(len(of) - good <= _FEW * len(of), f"{good} of {len(of)} experiments have {wanted}; files: {told}")
+
+
+def _sorted(files: Sequence[DataFile], key: Callable[[DataFile], Hashable]) -> dict[Hashable, list[DataFile]]:
+    of: defaultdict[Hashable, list[DataFile]] = defaultdict(list)
+    for file in files:
+        of[key(file)].append(file)
+    return of
 
 
 def _series(answer: Answer, found: Found) -> Examined:
-    both = {pair.level for pair in found.pairs} & {"same-epigenome"}
+    """Look for a series with an experiment of either assay: one of RNA and ChIP-seq alone pairs nothing."""
+    known = {each.accession: each.assay for each in found.experiments}
     linked = [hit for hit in answer.hits() if hit.texts("related_datasets")]
-    told = f"{len(linked)} of {answer.total} name experiments; pairs by them alone: {'some' if both else 'none'}"
-    return ("holds" if linked else "not seen"), told
+    both = 0
+    for hit in linked:
+        assays = {known.get(link_name(link), "") for link in hit.texts("related_datasets")}
+        assays |= {*hit.texts("related_datasets.assay_title")}
+        both += found.criteria.accessibility in assays and not assays.isdisjoint(RNA_ASSAYS)
+    alone = sum(pair.level == "same-epigenome" for pair in found.pairs)
+    told = f"{both} of {answer.total}, {len(linked)} name any; pairs by them alone: {alone}"
+    return ("holds" if both else "fails" if linked else "not seen"), told
 
 
 def _organs(found: Found) -> Examined:
@@ -207,7 +272,7 @@ def _levels(found: Found) -> Examined:
 
 
 def _mouse(portal: Portal) -> Examined:
-    criteria = resolved(Criteria(organism="mouse"))
+    criteria = resolved(Criteria(organism="mouse", rna=RNA_ASSAYS))
     query = [(key, value) for key, value in quantification_query(criteria) if key != "field"]
     total = portal.search([*query, ("field", "accession")]).total
     return ("holds" if total else "not seen"), f"{total} of {ORGANISMS['mouse'].annotations['mm10']} in mm10"

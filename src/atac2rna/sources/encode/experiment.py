@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from atac2rna.sources.encode.accession import Kind, checked_accession, linked_accession
+from atac2rna.sources.encode.accession import Kind, checked_accession, link_name, linked_accession
 from atac2rna.sources.encode.hit import Hit
 
 _BIOSAMPLE = "replicates.library.biosample"
@@ -38,6 +38,7 @@ FIELDS = (
     f"{_BIOSAMPLE}.part_of",
     f"{_BIOSAMPLE}.subcellular_fraction_term_name",
     *(f"audit.{level}.category" for level in AUDIT_LEVELS),
+    "default_analysis",
 )
 """What is asked of the portal of each experiment."""
 
@@ -72,6 +73,7 @@ class Experiment:
         fractions: Subcellular fractions; () for whole cells.
         perturbed: The portal's flag: treated, modified or otherwise unlike the unperturbed biosample.
         audits: Categories of audits by level.
+        default_analysis: Name of the analysis that the portal prefers, as a file's `Analysis` has it; empty if unknown.
     """
 
     accession: str
@@ -99,6 +101,7 @@ class Experiment:
     fractions: tuple[str, ...]
     perturbed: bool
     audits: dict[str, tuple[str, ...]]
+    default_analysis: str = ""
 
 
 def read_experiment(hit: Hit) -> Experiment:
@@ -141,4 +144,5 @@ def read_experiment(hit: Hit) -> Experiment:
         fractions=sample("subcellular_fraction_term_name"),
         perturbed=hit.flag("perturbed"),
         audits={level: tuple(sorted(hit.texts(f"audit.{level}.category"))) for level in AUDIT_LEVELS},
+        default_analysis=link_name(hit.text("default_analysis", "")),
     )

@@ -7,7 +7,7 @@ from atac2rna.genome import canonical_assembly
 from atac2rna.sources.encode.criteria import ORGANISMS, file_query
 from atac2rna.sources.encode.data_file import QUANTIFICATIONS, DataFile, read_file
 from atac2rna.sources.encode.pairs_table import PairRow
-from atac2rna.sources.encode.peak_family import FAMILIES, PEAK_TYPES
+from atac2rna.sources.encode.peak_family import FAMILIES, PEAK_TYPES, RATES
 from atac2rna.sources.encode.portal import Portal
 from atac2rna.sources.encode.receipt import PinnedFile
 
@@ -127,7 +127,12 @@ def _status(file: DataFile, keep_revoked: bool) -> str:
 
 def _families(samples: Sequence[PairRow], files: Mapping[str, DataFile], where: str) -> str:
     """Say that peak files of two families are mixed."""
-    found = {files[name].output_type for row in samples for name in row.atac_files if name in files}
+    peaks = [files[name] for row in samples for name in row.atac_files if name in files]
+    rates = {file.discovery_rate for file in peaks if file.output_type in RATES and file.discovery_rate is not None}
+    if len(rates) > 1:
+        told = " and ".join(f"{rate:g} %" for rate in sorted(rates))
+        return f"{where}: the peaks of a set are of one false discovery rate; got {told}"
+    found = {file.output_type for file in peaks}
     if not found & PEAK_TYPES or any(found <= family for family in FAMILIES):
         return ""
     return f"{where}: the peaks of a set are of one family, as their scores differ; got {', '.join(sorted(found))}"

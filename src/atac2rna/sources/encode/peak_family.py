@@ -17,6 +17,10 @@ OUTPUT_TYPES: dict[str, dict[PeakChoice, tuple[str, ...]]] = {
 """Output types of each accessibility assay and choice. The score column of overlap peaks is ten times -log10 p, that of IDR
 peaks -125 log2(IDR), that of DNase peaks a third thing; which is why no set holds two of these."""
 
+RATES = {"peaks": 0.1}
+"""False discovery rate, in percent, of the peaks of an output type that the portal gives at several: DNase peaks come at 5 %
+and at 0.1 %, under one name. Which of them a file has is part of the family."""
+
 FAMILIES = tuple(frozenset(types) for choices in OUTPUT_TYPES.values() for types in choices.values())
 """Output types whose files may stand in one set."""
 

@@ -127,7 +127,8 @@ def search(
     if sides[1][0] and not asked[3].total:
         raise InputError(
             f"gene quantifications are of one annotation; the portal has none of {criteria.genome_annotation} in "
-            f"{criteria.assembly} for {' or '.join(criteria.rna)}. Choose another --genome-annotation or --rna-assay."
+            f"{criteria.assembly} for {' or '.join(criteria.rna)}. Choose another --genome-annotation or --rna-assay"
+            f"{'' if criteria.archived else ', or pass --archived: older ones are archived'}."
         )
     experiments, told = admitted(list(everything.values()), criteria)
 
@@ -194,8 +195,16 @@ def _chosen(each: Experiment, criteria: Criteria, files: Sequence[DataFile]) -> 
     """Choose among the files of an experiment."""
     if each.assay == criteria.accessibility:
         expected = criteria.peaks != "idr"
-        return choose_peaks(files, criteria.output_types, default_expected=expected, statuses=criteria.statuses)
-    return choose_quantifications(files, each.replicates, statuses=criteria.statuses)
+        return choose_peaks(
+            files,
+            criteria.output_types,
+            default_expected=expected,
+            default_analysis=each.default_analysis,
+            statuses=criteria.statuses,
+        )
+    return choose_quantifications(
+        files, each.replicates, default_analysis=each.default_analysis, statuses=criteria.statuses
+    )
 
 
 def write_found(found: Found, path: Path) -> tuple[Path, Path]:
