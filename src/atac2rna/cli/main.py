@@ -17,10 +17,10 @@ from typer.exceptions import TyperException
 from atac2rna import __version__
 from atac2rna.cli import annotation, build, check, demo, encode, evaluate, export, models, predict, train
 from atac2rna.cli.console import drop_unwritable
-from atac2rna.cli.start import INTERRUPTED
 from atac2rna.errors import InputError
 
-TERMINATED = 143
+INTERRUPTED = 128 + signal.SIGINT
+TERMINATED = 128 + signal.SIGTERM
 
 app = typer.Typer(
     name="atac2rna",

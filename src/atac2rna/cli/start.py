@@ -1,8 +1,7 @@
 """Where the command begins: its own imports take a moment, and Ctrl-C in them is an interruption like any other."""
 
+import signal
 import sys
-
-INTERRUPTED = 130
 
 
 def start() -> None:
@@ -13,4 +12,4 @@ def start() -> None:
         run()
     except KeyboardInterrupt:  # before `run` begins, or after it is done
         print("atac2rna: interrupted.", file=sys.stderr)
-        sys.exit(INTERRUPTED)
+        sys.exit(128 + signal.SIGINT)
