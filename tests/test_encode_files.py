@@ -208,7 +208,7 @@ def test_an_experiment_is_read() -> None:
     assert found.replicates == (1, 2)
     assert found.biosamples == ("ENCBS001AAA",)
     assert found.parents == ("ENCBS002AAA",)
-    assert found.batches == ("/biosamples/ENCBS003AAA/",)
+    assert found.batches == ("ENCBS003AAA",)
     assert found.treatments == ("/treatments/1/",)
     assert found.sexes == ()
     assert found.ages == ()
