@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from atac2rna.sources.encode.experiment import Experiment
+from atac2rna.sources.encode.experiment import Condition, Experiment
 
 STOMACH = ("UBERON:0000945", "stomach")
 
@@ -26,13 +26,13 @@ def experiment(number: int, *, assay: str = "ATAC-seq", **other: Any) -> Experim
         "biosamples": (f"ENCBS{number:03d}AAA",),
         "parents": (),
         "batches": (),
+        "members": (),
         "donors": ("ENCDO100AAA",),
         "life_stages": ("adult",),
         "ages": ("53 years",),
         "sexes": ("female",),
-        "treatments": (),
-        "modifications": (),
-        "fractions": (),
+        "diseases": ("",),
+        "conditions": (Condition(),),
         "perturbed": False,
         "audits": {"ERROR": (), "NOT_COMPLIANT": (), "WARNING": ()},
     }

@@ -418,7 +418,7 @@ def test_an_experiment_is_read() -> None:
     assert found.default_analysis == ""
     for shown in ("/analyses/ENCAN001AAA/", {"@id": "/analyses/ENCAN001AAA/", "status": "released"}):
         assert read_experiment(experiment_hit(default_analysis=shown)).default_analysis == "ENCAN001AAA"
-    assert found.batches == ("/biosamples/ENCBS003AAA/",)
+    assert found.batches == ("ENCBS003AAA",)
     assert found.treatments == ("/treatments/1/",)
     assert found.sexes == ()
     assert found.ages == ()

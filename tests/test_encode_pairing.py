@@ -3,13 +3,15 @@ import random
 
 import pytest
 
-from atac2rna.sources.encode.experiment import Experiment
+from atac2rna.sources.encode.experiment import Condition, Experiment
 from atac2rna.sources.encode.hit import Hit
-from atac2rna.sources.encode.lineage import group_names, lineage
+from atac2rna.sources.encode.lineage import donor_names, group_names, lineage
 from atac2rna.sources.encode.pairing import LEVELS, PairLevel, pair_experiments, pair_level
 from atac2rna.sources.encode.search import _epigenome
 from encode_experiments import experiment, rna
 
+WHOLE, NUCLEUS = Condition(), Condition(fractions=("nucleus",))
+DOSED = Condition(treatments=("/treatments/1/",))
 OTHER = {"donors": ("ENCDO200AAA",), "ages": ("20 years",), "sexes": ("male",)}
 
 
@@ -25,7 +27,14 @@ def level(a: dict, r: dict, epigenomes: bool = False) -> PairLevel | None:
         ({"parents": ("ENCBS009AAA",)}, {"parents": ("ENCBS009AAA",), **OTHER}, False, "same-origin"),
         ({"parents": ("ENCBS002AAA",)}, OTHER, False, "same-origin"),
         ({}, {"parents": ("ENCBS001AAA",), **OTHER}, False, "same-origin"),
-        ({"batches": ("/biosamples/ENCBS7/",)}, {"batches": ("/biosamples/ENCBS7/",), **OTHER}, False, "same-origin"),
+        ({"batches": ("ENCBS007AAA",)}, {"batches": ("ENCBS007AAA",), **OTHER}, False, "same-origin"),
+        ({"batches": ("ENCBS002AAA",)}, OTHER, False, "same-origin"),  # the RNA is of the batch itself
+        ({}, {"batches": ("ENCBS001AAA",), **OTHER}, False, "same-origin"),
+        ({"members": ("ENCBS007AAA", "ENCBS008AAA")}, {"members": ("ENCBS008AAA",), **OTHER}, False, "same-origin"),
+        ({"members": ("ENCBS002AAA", "ENCBS008AAA")}, OTHER, False, "same-origin"),  # a pool and its member
+        ({}, {"members": ("ENCBS001AAA",), **OTHER}, False, "same-origin"),
+        ({"members": ("ENCBS007AAA",), "donors": ()}, {"parents": ("ENCBS007AAA",)}, False, "same-origin"),
+        ({"members": ("ENCBS007AAA",)}, {"members": ("ENCBS008AAA",), **OTHER}, False, "same-term"),
         ({}, {}, False, "same-donor"),
         ({}, {"ages": ()}, False, "same-donor"),
         ({"donors": ("ENCDO100AAA", "ENCDO300AAA")}, {}, False, "same-term"),
@@ -49,15 +58,18 @@ def level(a: dict, r: dict, epigenomes: bool = False) -> PairLevel | None:
         ({}, {"classification": "cell line"}, True, None),
         ({}, {"term_id": "UBERON:0001159"}, True, None),
         ({}, {"perturbed": True}, True, None),
-        ({}, {"treatments": ("/treatments/1/",)}, True, None),
-        ({"biosamples": ("ENCBS009AAA",)}, {"biosamples": ("ENCBS009AAA",), "fractions": ("nucleus",)}, True, None),
-        ({}, {"modifications": ("/genetic-modifications/1/",)}, True, None),
-        (
-            {"perturbed": True, "treatments": ("/treatments/1/",)},
-            {"perturbed": True, "treatments": ("/treatments/1/",)},
-            False,
-            "same-donor",
-        ),
+        ({}, {"conditions": (DOSED,)}, True, None),
+        ({"biosamples": ("ENCBS009AAA",)}, {"biosamples": ("ENCBS009AAA",), "conditions": (NUCLEUS,)}, True, None),
+        ({}, {"conditions": (Condition(modifications=("/genetic-modifications/1/",)),)}, True, None),
+        ({"perturbed": True, "conditions": (DOSED,)}, {"perturbed": True, "conditions": (DOSED,)}, False, "same-donor"),
+        ({"conditions": (WHOLE, NUCLEUS)}, {"conditions": (NUCLEUS,)}, True, None),  # one of two replicates
+        ({"perturbed": True, "conditions": (WHOLE, DOSED)}, {"perturbed": True, "conditions": (DOSED,)}, True, None),
+        ({"conditions": (WHOLE, NUCLEUS)}, {"conditions": (WHOLE, NUCLEUS)}, False, "same-donor"),
+        ({"diseases": ("x",)}, OTHER, True, None),
+        ({"diseases": ("", "x")}, {"diseases": ("x",), **OTHER}, True, None),
+        ({"diseases": ("x",)}, {"diseases": ("x",), **OTHER}, True, "same-epigenome"),
+        ({"diseases": ("x",)}, {"diseases": ("x",), **OTHER}, False, "same-term"),
+        ({"diseases": ("x",)}, {}, False, "same-donor"),
     ],
 )
 def test_level(a: dict, r: dict, epigenomes: bool, expected: PairLevel | None) -> None:
@@ -109,16 +121,46 @@ def test_the_preferred_rna_assay_is_taken() -> None:
         ({"term_id": "UBERON:1", "term_name": "liver"}, "no RNA experiment of stomach (UBERON:0000945)"),
         (OTHER, "pairs with ENCSR002AAA at same-term only; see --pair-level"),
         (
-            {"fractions": ("nucleus",)},
+            {"donors": ("ENCDO100AAA", "ENCDO200AAA")},
+            "pairs with ENCSR002AAA at same-term only (some of the donors alone in common, ENCDO100AAA); see --pair-level",
+        ),
+        (
+            {"conditions": (NUCLEUS,)},
             "the RNA experiments of stomach are of another treatment, modification or fraction of the cell",
         ),
-        ({"life_stages": ("embryonic",)}, "the RNA experiments of stomach are of another age or life stage"),
+        (
+            {"classification": "organoid"},
+            "the RNA experiments of stomach are of another classification, organoid; this is tissue",
+        ),
+        ({"life_stages": ("embryonic",)}, "the RNA experiments of stomach are of another life stage"),
+        (OTHER | {"diseases": ("x",)}, "the RNA experiments of stomach are of another disease"),
+        (
+            OTHER | {"diseases": ("x",), "life_stages": ("child",)},
+            "the RNA experiments of stomach are of another disease and life stage",
+        ),
+        (
+            {"donors": ("ENCDO100AAA", "ENCDO200AAA"), "life_stages": ("adult", "child")},
+            "the RNA experiments of stomach are of another life stage, "
+            "as they have some of the donors alone in common, ENCDO100AAA",
+        ),
     ],
 )
 def test_the_reason_of_an_unpaired_experiment(other: dict, reason: str) -> None:
     found = pair_experiments([experiment(1)], [rna(2, **other)])
     assert not found.pairs
     assert found.unpaired[0].reason == reason
+
+
+def test_the_reason_is_that_of_the_experiments_that_differ_least() -> None:
+    """The organoid and the nuclei are no reason where another experiment fails by its life stage alone."""
+    others = [
+        rna(2, classification="organoid"),
+        rna(3, conditions=(NUCLEUS,)),
+        rna(4, **OTHER, diseases=("x",), life_stages=("child",)),
+        rna(5, **OTHER, life_stages=("child",)),
+    ]
+    found = pair_experiments([experiment(1)], others, least="same-term")
+    assert found.unpaired[0].reason == "the RNA experiments of stomach are of another life stage"
 
 
 def test_the_weakest_level_that_will_do() -> None:
@@ -210,7 +252,9 @@ def test_groups_join_what_shares_a_donor_and_a_term() -> None:
         ({"biosamples": ("ENCBS900AAA",)}, {}),
         ({}, {"biosamples": ("ENCBS900AAA",)}),
         ({"parents": ("ENCBS900AAA",)}, {}),
-        ({"batches": ("/biosamples/ENCBS900AAA/",)}, {}),
+        ({"batches": ("ENCBS900AAA",)}, {}),
+        ({"members": ("ENCBS900AAA", "ENCBS901AAA")}, {}),
+        ({}, {"members": ("ENCBS900AAA",)}),
     ],
 )
 @pytest.mark.parametrize("known", [{"donors": ()}, {}], ids=["no donor", "own donors"])
@@ -220,6 +264,37 @@ def test_whatever_two_samples_of_a_term_share_makes_them_one_group(link: tuple[d
     assert len(set(alone)) == 2
     joined = group_names(in_pairs((first | link[0], first | link[1]), (second | link[0], second | link[1])))
     assert len(set(joined)) == 1
+
+
+KINDS = ("biosamples", "parents", "batches", "members")
+
+
+@pytest.mark.parametrize("known", [{"donors": ()}, {}], ids=["no donor", "own donors"])
+@pytest.mark.parametrize(("one", "other"), list(itertools.product(KINDS, KINDS)))
+def test_no_kin_stand_in_two_folds(one: str, other: str, known: dict) -> None:
+    """A batch root and its child, a pool and its member, pools of one member: one group, and one donor, known or not."""
+    first, second = ({"donors": ("ENCDO600AAA",)}, {"donors": ("ENCDO700AAA",)}) if not known else (known, known)
+    apart = in_pairs((first, first), (second, second))
+    assert len(set(group_names(apart))) == len(set(donor_names(apart))) == 2
+    for sides in itertools.product((0, 1), (0, 1)):
+        pairs = [[dict(each), dict(each)] for each in (first, second)]
+        for pair, side, kind in zip(pairs, sides, (one, other), strict=True):
+            pair[side][kind] = ("ENCBS900AAA",)
+        joined = in_pairs(*((a, r) for a, r in pairs))
+        assert len(set(group_names(joined))) == len(set(donor_names(joined))) == 1, sides
+
+
+def test_kin_by_way_of_others_are_one_group() -> None:
+    """Two pools without a donor, joined by a third sample, which is of a donor."""
+    nobody = {"donors": ()}
+    pairs = in_pairs(
+        (nobody | {"members": ("ENCBS801AAA",)}, nobody),
+        (nobody | {"members": ("ENCBS802AAA",)}, nobody),
+        ({"parents": ("ENCBS801AAA",)}, {"batches": ("ENCBS802AAA",)}),
+        (nobody | LIVER, nobody | LIVER),
+    )
+    assert group_names(pairs) == [*["ENCDO100AAA stomach"] * 3, "ENCBS007AAA liver"]
+    assert donor_names(pairs) == [*["ENCDO100AAA"] * 3, "unknown ENCBS007AAA"]
 
 
 def test_a_group_without_donors_has_a_name_that_stays() -> None:
@@ -235,6 +310,8 @@ def test_a_group_without_donors_has_a_name_that_stays() -> None:
     "nearer",
     [
         {"biosamples": ("ENCBS001AAA", "ENCBS050AAA")},
+        {"members": ("ENCBS060AAA",)},
+        {"diseases": ("",)},
         {"sexes": ("female",)},
         {"lab": "A Lab, There"},
         {"replicates": (1, 2)},
@@ -244,11 +321,14 @@ def test_a_group_without_donors_has_a_name_that_stays() -> None:
 )
 def test_each_likeness_decides_among_equals(nearer: dict) -> None:
     """The nearer one comes second by accession, so that only the likeness can bring it forward."""
-    far = {"sexes": ("male",), "lab": "B Lab, Here", "released": "2011-01-01"}
+    far = {"sexes": ("male",), "diseases": ("x",), "lab": "B Lab, Here", "released": "2011-01-01"}
     base = {name: text for name, text in far.items() if name not in nearer}
     away = {"biosamples": ("ENCBS001AAA", "ENCBS050AAA", "ENCBS051AAA")} if "biosamples" in nearer else {}
+    if "members" in nearer:  # all members in common, against one of three
+        away = {"members": ("ENCBS060AAA", "ENCBS061AAA", "ENCBS062AAA")}
     r = [rna(2, **(far | away)), rna(3, **(base | nearer))]
-    assert names(pair_experiments([experiment(1)], r))[0][1] == "003"
+    one = experiment(1, **(nearer if "members" in nearer else {}))
+    assert names(pair_experiments([one], r))[0][1] == "003"
 
 
 def test_series_of_another_kind_are_no_evidence() -> None:

@@ -17,7 +17,7 @@ from atac2rna.genome import GeneTable
 from encode_portal import SMALL, Made, Object, made
 from encode_portal.mirror import bsd_sum
 from encode_portal.real import add_real
-from encode_portal.search import search
+from encode_portal.search import search, values_at
 
 DATA = os.environ.get("ATAC2RNA_TEST_DATA", "")
 
@@ -71,6 +71,12 @@ def shared(world: Made, name: str) -> set[str]:
         )
         if left & right:
             found.add(level)
+    samples = [[sample for one in side if one is not None for sample in biosamples(one)] for side in sides]
+    own = [{sample["@id"] for sample in side} for side in samples]
+    for level, key in (("batch", "origin_batch"), ("pool", "pooled_from")):
+        left, right = ({link for sample in side for link in values_at(sample, key)} for side in samples)
+        if left & (right | own[1]) or own[0] & right:
+            found.add(level)
     return found
 
 
@@ -84,7 +90,7 @@ def in_series(world: Made, name: str) -> set[str]:
 
 
 def test_cases_pair_at_their_level(world: Made) -> None:
-    order = ("biosample", "parent", "batch", "donor", "epigenome", "term")
+    order = ("biosample", "parent", "batch", "pool", "donor", "epigenome", "term")
     paired = {name: case for name, case in world.cases.items() if case.atac and case.rna and case.level}
     for name, case in paired.items():
         found = shared(world, name) | ({"epigenome"} if "ReferenceEpigenome" in in_series(world, name) else set())

@@ -22,6 +22,7 @@ LEVELS: dict[str, PairLevel] = {
     "biosample": "same-biosample",
     "parent": "same-origin",
     "batch": "same-origin",
+    "pool": "same-origin",
     "donor": "same-donor",
     "epigenome": "same-epigenome",
     "term": "same-term",
@@ -114,6 +115,8 @@ def test_five_queries_whatever_the_number_of_experiments(portal: Portal) -> None
         ("unavailable", "is restricted or not available"),
         ("fraction", "of another treatment, modification or fraction of the cell"),
         ("mismatched set", "experiment of thymus"),
+        ("disease on one side", "of dorsolateral prefrontal cortex are of another disease"),
+        ("unlike replicates", "of HCT116 are of another treatment, modification or fraction of the cell"),
     ],
 )
 def test_the_reason_why_an_experiment_is_in_no_pair(world: Made, portal: Portal, name: str, reason: str) -> None:

@@ -42,6 +42,16 @@ def test_pairs_come_back(tmp_path: Path) -> None:
     assert list(row.columns) == [name for name in COLUMNS if name not in ("sample", "atac_files", "rna_files")]
 
 
+def test_a_table_from_before_a_column_was_added_is_read(tmp_path: Path) -> None:
+    """Tables of earlier versions have no column `disease`; the other cells stay where they are."""
+    path = tmp_path / "pairs.tsv"
+    old = [name for name in COLUMNS if name != "disease"]
+    path.write_text("\t".join(old) + "\n" + "\t".join(f"{ROW[name] or name}".split("\t")[0] for name in old) + "\n")
+    (row,) = read_pairs(path).rows
+    assert "disease" not in row.columns
+    assert (row.columns["sex"], row.columns["donor"]) == ("sex", "donor")
+
+
 def written(path: Path, *rows: str, header: str = "sample\tassembly\tatac_files\trna_files\tmine") -> Path:
     path.write_text("\n".join([header, *rows]) + "\n")
     return path

@@ -44,7 +44,7 @@ class Case:
     Attributes:
         atac: Accessions of the ATAC-seq (or DNase-seq) experiments.
         rna: Accessions of the RNA-seq experiments.
-        level: Why they pair: biosample, parent, batch, donor, epigenome, term; "" if they must not.
+        level: Why they pair: biosample, parent, batch, pool, donor, epigenome, term; "" if they must not.
     """
 
     atac: tuple[str, ...]
@@ -155,7 +155,11 @@ class Bench:
         library = experiment["replicates"][replicate - 1]["library"]
         sample = library["biosample"]
         genome = self.mouse if sample["organism"] is MOUSE else self.human
-        words = (sample["biosample_ontology"]["term_id"], sample["donor"]["accession"], library["accession"])
+        words = (
+            sample["biosample_ontology"]["term_id"],
+            sample.get("donor", sample)["accession"],
+            library["accession"],
+        )
         return genome, genome.level(*words), library["accession"]
 
     def case(self, name: str, atac: Sequence[Object], rna: Sequence[Object], level: str = "") -> None:

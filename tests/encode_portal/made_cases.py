@@ -23,10 +23,13 @@ Each function makes some experiments and names them in `cases`:
 | dnase | IMR-90, DNase-seq |
 | in vitro | cardiac muscle cell, `originated_from` a cell line |
 | mouse: TERM | mm10, M21 |
+
+Those of `made_kin` come after them.
 """
 
 from .catalogue import Object
 from .made import Bench
+from .made_kin import make_kin
 from .terms import MOUSE
 
 ENTEX_TISSUES = ("stomach", "spleen", "gastrocnemius medialis", "thyroid gland", "right lobe of liver", "sigmoid colon")
@@ -45,6 +48,7 @@ def make_cases(bench: Bench) -> None:
     _quantification_choices(bench)
     _rest(bench)
     _mouse(bench)
+    make_kin(bench)
 
 
 def _levels(bench: Bench) -> Object:

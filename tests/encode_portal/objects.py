@@ -68,24 +68,25 @@ class Workshop:
             }
         )
 
-    def biosample(self, term: str, donor: Object, **fields: Any) -> Object:
+    def biosample(self, term: str, donor: Object | None, **fields: Any) -> Object:
         """Make a biosample; sex, age and life stage are copied from a human donor, as the server does.
 
         Args:
             term: Key of `TERMS`.
-            donor: Whose it is.
+            donor: Whose it is; None: a human biosample of which no donor is told.
             fields: Further or other fields: `part_of`, `origin_batch`, `treatments`, `sex` of a mouse, ...
         """
         accession = self.accession("BS")
-        copied: Object = {name: donor[name] for name in ("sex", "life_stage", "age", "age_units") if name in donor}
+        copied: Object = {
+            name: donor[name] for name in ("sex", "life_stage", "age", "age_units") if donor and name in donor
+        }
         item: Object = {
             "@id": f"/biosamples/{accession}/",
             "@type": ["Biosample", "Item"],
             "accession": accession,
             "status": "released",
             "biosample_ontology": TERMS[term],
-            "donor": donor,
-            "organism": donor["organism"],
+            **({"donor": donor, "organism": donor["organism"]} if donor else {"organism": HUMAN}),
             "treatments": [],
             "perturbed": False,
             **copied,
@@ -111,7 +112,7 @@ class Workshop:
         lab = LABS[fields.pop("lab", "michael-snyder" if assay.endswith("ATAC-seq") else "thomas-gingeras")]
         award = AWARDS[fields.pop("award", "ENCODE4")]
         count = len(biosamples)
-        same = len({one["donor"]["@id"] for one in biosamples}) == 1
+        same = len({one.get("donor", one)["@id"] for one in biosamples}) == 1
         stage = " ".join(word for word in (first.get("life_stage", ""), first["age_display"]) if word)
         item: Object = {
             "@id": f"/experiments/{accession}/",
@@ -223,7 +224,7 @@ class Workshop:
             "date_created": "2021-06-03T12:00:00.000000+00:00",
             "biological_replicates": list(replicates),
             "technical_replicates": [f"{number}_1" for number in replicates],
-            "donors": sorted({one["donor"]["@id"] for one in biosamples}),
+            "donors": sorted({one["donor"]["@id"] for one in biosamples if "donor" in one}),
             "origin_batches": sorted({one["origin_batch"] for one in biosamples if "origin_batch" in one}),
             "derived_from": [],
             "quality_metrics": [],

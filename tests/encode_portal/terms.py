@@ -73,6 +73,21 @@ TERMS: dict[str, Object] = {
             "epithelial cell;cancer cell",
             "endoderm",
         ),
+        _term(
+            *("cell line", "EFO:0002824", "HCT116", "intestine;large intestine;colon;epithelium", _GUT),
+            *("epithelial cell;cancer cell", "endoderm"),
+        ),
+        _term("primary cell", "CL:0000236", "B cell", _BLOOD, _IMMUNE, f"{_WHITE};lymphocyte;B cell"),
+        _term("primary cell", "CL:0000623", "natural killer cell", _BLOOD, _IMMUNE, f"{_WHITE};lymphocyte"),
+        _term("primary cell", "CL:0000765", "erythroblast", _BLOOD, _IMMUNE, "hematopoietic cell"),
+        _term("tissue", "UBERON:0000995", "uterus", "uterus", "reproductive system"),
+        *(
+            _term("tissue", term_id, name, "brain", "central nervous system", germ="ectoderm")
+            for term_id, name in (
+                ("UBERON:0009834", "dorsolateral prefrontal cortex"),
+                ("UBERON:0002626", "head of caudate nucleus"),
+            )
+        ),
         _term("cell line", "EFO:0001196", "IMR-90", "lung", "respiratory system", "fibroblast;connective tissue cell"),
         _term(
             "cell line",

@@ -1,11 +1,14 @@
 """An experiment of the portal: one assay of one biosample, its replicates and where it comes from."""
 
 from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
 
 from atac2rna.sources.encode.accession import Kind, checked_accession, link_name, linked_accession
 from atac2rna.sources.encode.hit import Hit
 
-_BIOSAMPLE = "replicates.library.biosample"
+_OF_REPLICATE = "library.biosample"
+_BIOSAMPLE = f"replicates.{_OF_REPLICATE}"
 
 AUDIT_LEVELS = ("ERROR", "NOT_COMPLIANT", "WARNING")
 """Levels of the portal's audits, the worst first."""
@@ -31,16 +34,32 @@ FIELDS = (
     f"{_BIOSAMPLE}.life_stage",
     f"{_BIOSAMPLE}.age_display",
     f"{_BIOSAMPLE}.sex",
+    f"{_BIOSAMPLE}.disease_term_name",
     f"{_BIOSAMPLE}.treatments",
     f"{_BIOSAMPLE}.applied_modifications",
     f"{_BIOSAMPLE}.genetic_modifications",
     f"{_BIOSAMPLE}.origin_batch",
     f"{_BIOSAMPLE}.part_of",
+    f"{_BIOSAMPLE}.pooled_from",
     f"{_BIOSAMPLE}.subcellular_fraction_term_name",
     *(f"audit.{level}.category" for level in AUDIT_LEVELS),
     "default_analysis",
 )
 """What is asked of the portal of each experiment."""
+
+
+class Condition(NamedTuple):
+    """What was done to a biosample before the assay.
+
+    Attributes:
+        treatments: Links of treatments, or what describes them.
+        modifications: Links of genetic modifications, or what describes them.
+        fractions: Subcellular fraction; () for whole cells.
+    """
+
+    treatments: tuple[str, ...] = ()
+    modifications: tuple[str, ...] = ()
+    fractions: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -63,14 +82,15 @@ class Experiment:
         replicates: Numbers of the biological replicates.
         biosamples: Accessions of the biosamples.
         parents: Accessions of the biosamples that these are parts of.
-        batches: Origin batches, as the portal writes them.
+        batches: Accessions of the biosamples that these were grown from, their origin batches.
+        members: Accessions of the biosamples that these were pooled from.
         donors: Accessions of the donors (of mice: of the strain).
         life_stages: `adult`, `embryonic`, ...; without `unknown`.
         ages: As displayed (`53 years`); without `unknown`.
         sexes: `female`, `male`, `mixed`; without `unknown`.
-        treatments: Links of treatments, or what describes them.
-        modifications: Links of genetic modifications, or what describes them.
-        fractions: Subcellular fractions; () for whole cells.
+        diseases: Disease of each replicate, several joined by `; `; the empty text is a replicate of which the portal
+            tells none.
+        conditions: Condition of each replicate.
         perturbed: The portal's flag: treated, modified or otherwise unlike the unperturbed biosample.
         audits: Categories of audits by level.
         default_analysis: Name of the analysis that the portal prefers, as a file's `Analysis` has it; empty if unknown.
@@ -92,16 +112,31 @@ class Experiment:
     biosamples: tuple[str, ...]
     parents: tuple[str, ...]
     batches: tuple[str, ...]
+    members: tuple[str, ...]
     donors: tuple[str, ...]
     life_stages: tuple[str, ...]
     ages: tuple[str, ...]
     sexes: tuple[str, ...]
-    treatments: tuple[str, ...]
-    modifications: tuple[str, ...]
-    fractions: tuple[str, ...]
+    diseases: tuple[str, ...]
+    conditions: tuple[Condition, ...]
     perturbed: bool
     audits: dict[str, tuple[str, ...]]
     default_analysis: str = ""
+
+    @property
+    def treatments(self) -> tuple[str, ...]:
+        """Treatments of any replicate."""
+        return tuple(sorted({name for each in self.conditions for name in each.treatments}))
+
+    @property
+    def modifications(self) -> tuple[str, ...]:
+        """Genetic modifications of any replicate."""
+        return tuple(sorted({name for each in self.conditions for name in each.modifications}))
+
+    @cached_property
+    def ancestry(self) -> frozenset[str]:
+        """The biosamples and what they come from, as far as the portal tells: parents, origin batches, members of pools."""
+        return frozenset((*self.biosamples, *self.parents, *self.batches, *self.members))
 
 
 def read_experiment(hit: Hit) -> Experiment:
@@ -118,6 +153,7 @@ def read_experiment(hit: Hit) -> Experiment:
     def accessions(field: str, kind: Kind) -> tuple[str, ...]:
         return tuple(sorted({linked_accession(link, kind, where=where) for link in sample(field)}))
 
+    replicates = hit.parts("replicates")
     return Experiment(
         accession=checked_accession(hit.text("accession"), "experiment", where=where),
         status=hit.text("status"),
@@ -134,15 +170,28 @@ def read_experiment(hit: Hit) -> Experiment:
         replicates=hit.wholes("replicates.biological_replicate_number"),
         biosamples=accessions("accession", "biosample"),
         parents=accessions("part_of", "biosample"),
-        batches=sample("origin_batch"),
+        batches=tuple(sorted(set(map(link_name, sample("origin_batch"))))),
+        members=accessions("pooled_from", "biosample"),
         donors=accessions("donor.accession", "donor"),
         life_stages=sample("life_stage"),
         ages=sample("age_display"),
         sexes=sample("sex"),
-        treatments=hit.identities(f"{_BIOSAMPLE}.treatments"),
-        modifications=hit.identities(f"{_BIOSAMPLE}.applied_modifications", f"{_BIOSAMPLE}.genetic_modifications"),
-        fractions=sample("subcellular_fraction_term_name"),
+        diseases=tuple(sorted({_disease(each) for each in replicates})),
+        conditions=tuple(sorted({_condition(each) for each in replicates})),
         perturbed=hit.flag("perturbed"),
         audits={level: tuple(sorted(hit.texts(f"audit.{level}.category"))) for level in AUDIT_LEVELS},
         default_analysis=link_name(hit.text("default_analysis", "")),
+    )
+
+
+def _disease(replicate: Hit) -> str:
+    return "; ".join(sorted(replicate.texts(f"{_OF_REPLICATE}.disease_term_name")))
+
+
+def _condition(replicate: Hit) -> Condition:
+    modified = (f"{_OF_REPLICATE}.{name}" for name in ("applied_modifications", "genetic_modifications"))
+    return Condition(
+        treatments=replicate.identities(f"{_OF_REPLICATE}.treatments"),
+        modifications=replicate.identities(*modified),
+        fractions=tuple(sorted(replicate.texts(f"{_OF_REPLICATE}.subcellular_fraction_term_name"))),
     )

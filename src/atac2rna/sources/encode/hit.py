@@ -45,6 +45,13 @@ class Hit:
         }
         return tuple(sorted(found))
 
+    def parts(self, path: str) -> tuple["Hit", ...]:
+        """Give the objects that a path leads to, each to be read by itself; errors name the whole."""
+        found = [Hit(value, source=self.source) for value in self.values(path) if isinstance(value, Mapping)]
+        for part in found:
+            part.name = self.name
+        return tuple(found)
+
     def text(self, path: str, default: str | None = None) -> str:
         """Give the one text of a path.
 

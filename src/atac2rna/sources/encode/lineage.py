@@ -1,12 +1,13 @@
 """Groups and lineages of ENCODE samples: what must not be divided between training and test.
 
 A group is a donor and a biosample term: the samples of one donor's stomach. Samples of a term that share a donor, a
-biosample, its parent or a batch, directly or by way of others, are one group. A lineage is an organ: one name for each
-sample, by a fixed rule, so that it does not change with the samples around it.
+biosample, its parent, a batch or a member of a pool, directly or by way of others, are one group. A lineage is an organ: one
+name for each sample, by a fixed rule, so that it does not change with the samples around it.
 """
 
 from collections.abc import Sequence
 
+from atac2rna.sources.encode.accession import is_accession
 from atac2rna.sources.encode.experiment import Experiment
 
 _WITHIN = {
@@ -128,11 +129,12 @@ def lineage(organ_slims: Sequence[str], system_slims: Sequence[str], term_name: 
 
 
 Kin = tuple[str, str]
-"""Something that samples come from (donor, biosample, parent, batch), and the term within which it makes them one."""
+"""Something that samples come from (donor, biosample, parent, batch, member of a pool), and the term within which it makes
+them one; of donors, whatever the term, it is empty."""
 
 
 def group_names(pairs: Sequence[tuple[Experiment, Experiment]]) -> list[str]:
-    """Name the group of each sample: what a donor, biosample, parent or batch joins within one term is one group.
+    """Name the group of each sample: what a donor or biosample, its parent, batch or members join within a term is one group.
 
     Args:
         pairs: The two experiments of each sample.
@@ -152,12 +154,12 @@ def donor_names(pairs: Sequence[tuple[Experiment, Experiment]]) -> list[str]:
         pairs: The two experiments of each sample.
 
     Returns:
-        For each sample the first, by name, of the donors that it and others join; `unknown` with its experiment where none
-        is known. So a donor held out is nowhere else.
+        For each sample the first, by name, of the donors that it and others join; samples that share a biosample, its
+        parent, batch or members share donors, known or not. `unknown` with the first biosample (if none: experiment) where
+        no donor is known. So a donor held out is nowhere else.
     """
-    kin = [[(donor, "") for each in pair for donor in each.donors] for pair in pairs]
-    names = _joined([keys or [(pair[0].accession, "")] for keys, pair in zip(kin, pairs, strict=True)])
-    return [name if keys else f"unknown {name}" for name, keys in zip(names, kin, strict=True)]
+    names = _joined([[(name, "") for name, _ in _kin(pair)] for pair in pairs])
+    return [name if is_accession(name, "donor") else f"unknown {name}" for name in names]
 
 
 def _joined(members: Sequence[Sequence[Kin]]) -> list[str]:
@@ -178,14 +180,10 @@ def _joined(members: Sequence[Sequence[Kin]]) -> list[str]:
 
 def _kin(pair: tuple[Experiment, Experiment]) -> list[Kin]:
     """Give what joins a sample to others: everything that it comes from, with its term, and its own experiments."""
-    return [
-        (name, each.term_id)
-        for each in pair
-        for name in (*each.donors, *each.biosamples, *each.parents, *each.batches, each.accession)
-    ]
+    return [(name, each.term_id) for each in pair for name in (*each.donors, *each.ancestry, each.accession)]
 
 
 def _standing(kin: Kin) -> tuple[int, Kin]:
-    """Order names: donors, then biosamples, then experiments, then batches."""
+    """Order names: donors, then biosamples, then experiments, then what is none of these."""
     kinds = ("ENCDO", "ENCBS", "ENCSR")
     return (kinds.index(kin[0][:5]) if kin[0][:5] in kinds else len(kinds)), kin

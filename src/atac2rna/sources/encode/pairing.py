@@ -1,6 +1,6 @@
 """Pairing: which RNA experiment stands for the same sample as which accessibility experiment, and how surely."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Literal, NamedTuple, get_args
@@ -11,10 +11,11 @@ from atac2rna.sources.encode.experiment import Experiment
 
 PairLevel = Literal["same-biosample", "same-origin", "same-donor", "same-epigenome", "same-term"]
 """How surely two experiments of one term speak of one sample, strongest first. same-biosample: an accession of a biosample
-in common. same-origin: the same origin batch, or parts of one parent (or one is the other's). same-donor: the same donor (of
-pooled samples: the same donors), age and life stage. same-epigenome: experiments of one ReferenceEpigenome. same-term: term
-and life stage alone, which will do for a cell line and is weak for tissue. Series of the kind MatchedSet never pair: they
-match in all but the donor."""
+in common. same-origin: the same origin batch, parts of one parent, or pools with a member in common (or one is the other's
+batch, parent or member). same-donor: the same donor (of pooled samples: the same donors), age and life stage.
+same-epigenome: experiments of one ReferenceEpigenome, of the same disease. same-term: term, disease and life stage alone,
+which will do for a cell line and is weak for tissue. Series of the kind MatchedSet never pair: they match in all but the
+donor."""
 
 LEVELS: tuple[PairLevel, ...] = get_args(PairLevel)
 
@@ -62,7 +63,8 @@ def pair_experiments(
     """Pair experiments one to one.
 
     Level by level, the strongest first, as many of the experiments still free as possible are paired; among the ways to do
-    so the one is taken in which the pairs share most: biosamples, donors, age and sex, lab, and time of release. No
+    so the one is taken in which the pairs share most: biosamples, what these come from, donors, age, disease and sex, lab,
+    and time of release. No
     experiment is used twice, so no truth stands for two samples.
 
     Args:
@@ -112,18 +114,15 @@ def pair_level(a: Experiment, r: Experiment, *, epigenomes: Mapping[str, frozens
     """
     if not _alike(a, r) or (a.term_id, a.classification) != (r.term_id, r.classification):
         return None
-    if _share(a.biosamples, r.biosamples):
-        return "same-biosample"
-    relatives = _share(a.parents, (*r.parents, *r.biosamples)) or _share(a.biosamples, r.parents)
-    if _share(a.batches, r.batches) or relatives:
-        return "same-origin"
+    if not a.ancestry.isdisjoint(r.ancestry):
+        return "same-origin" if set(a.biosamples).isdisjoint(r.biosamples) else "same-biosample"
     if a.donors and set(a.donors) == set(r.donors) and _same(a.ages, r.ages) and _same(a.life_stages, r.life_stages):
         return "same-donor"
+    if a.diseases != r.diseases:
+        return None
     if epigenomes.get(a.accession, frozenset()) & epigenomes.get(r.accession, frozenset()):
         return "same-epigenome"
-    if a.classification == "cell line" or _same(a.life_stages, r.life_stages):
-        return "same-term"
-    return None
+    return "same-term" if _same_stage(a, r) else None
 
 
 def _levels(
@@ -142,17 +141,17 @@ def _levels(
 
 
 def _alike(a: Experiment, r: Experiment) -> bool:
-    """Tell whether both were treated alike: no pair crosses a perturbation or a fraction of the cell."""
-    return (
-        a.perturbed == r.perturbed
-        and set(a.treatments) == set(r.treatments)
-        and set(a.modifications) == set(r.modifications)
-        and set(a.fractions) == set(r.fractions)
-    )
+    """Tell whether both were treated alike: no pair crosses a perturbation or a fraction of the cell.
+
+    The conditions of the replicates are compared, not all that any replicate has: an experiment of which one replicate is
+    nuclei is unlike one of nuclei alone.
+    """
+    return a.perturbed == r.perturbed and a.conditions == r.conditions
 
 
-def _share(one: Sequence[str], other: Sequence[str]) -> bool:
-    return not set(one).isdisjoint(other)
+def _same_stage(a: Experiment, r: Experiment) -> bool:
+    """Tell whether both are of one life stage, as far as it is known; a cell line has none of its own."""
+    return a.classification == "cell line" or _same(a.life_stages, r.life_stages)
 
 
 def _same(one: Sequence[str], other: Sequence[str]) -> bool:
@@ -195,8 +194,10 @@ def _distance(a: Experiment, r: Experiment, rna_preference: Sequence[str]) -> fl
         20.0 * archived
         + 16.0 * min(preference, 3)
         + 8.0 * _apart(a.biosamples, r.biosamples)
+        + 8.0 * _apart(a.ancestry, r.ancestry)
         + 8.0 * _apart(a.donors, r.donors)
         + 4.0 * (not _same(a.ages, r.ages))
+        + 4.0 * (a.diseases != r.diseases)
         + 2.0 * (not _same(a.sexes, r.sexes))
         + 1.0 * (a.lab != r.lab)
         + 0.5 / max(len(r.replicates), 1)
@@ -204,10 +205,12 @@ def _distance(a: Experiment, r: Experiment, rna_preference: Sequence[str]) -> fl
     )
 
 
-def _apart(one: Sequence[str], other: Sequence[str]) -> float:
+def _apart(one: Collection[str], other: Collection[str]) -> float:
     """Give 1 - Jaccard of two sets."""
-    every = set(one) | set(other)
-    return 1.0 - len(set(one) & set(other)) / len(every) if every else 0.0
+    first, second = frozenset(one), frozenset(other)
+    both = len(first & second)
+    every = len(first) + len(second) - both
+    return 1.0 - both / every if every else 0.0
 
 
 def _days(one: str, other: str) -> int:
@@ -229,7 +232,7 @@ def _why(
     """Say what two experiments share, and which rivals there were at the same level."""
     shared = {
         "same-biosample": f"biosample {', '.join(sorted(set(a.biosamples) & set(r.biosamples)))}",
-        "same-origin": f"origin {', '.join(name.strip('/').rpartition('/')[2] for name in _origins(a, r))}",
+        "same-origin": f"origin {', '.join(sorted(a.ancestry & r.ancestry))}",
         "same-donor": f"donor {', '.join(sorted(set(a.donors) & set(r.donors)))} and {a.term_name}",
         "same-epigenome": f"a reference epigenome and {a.term_name}",
         "same-term": f"{a.term_name} alone",
@@ -240,11 +243,6 @@ def _why(
     ]
     several = f"; as well at this level: {', '.join(rivals[:6])}{', ...' if len(rivals) > 6 else ''}" if rivals else ""
     return f"both have {shared}{several}"
-
-
-def _origins(a: Experiment, r: Experiment) -> list[str]:
-    lines = (set(a.parents) | set(a.biosamples)) & (set(r.parents) | set(r.biosamples))
-    return sorted((set(a.batches) & set(r.batches)) | lines)
 
 
 def _reason(
@@ -269,15 +267,42 @@ def _reason(
         return f"{name} is paired with {taken} already ({level}), and no other would do"
     if possible:
         name = min(possible, key=lambda name: (LEVELS.index(possible[name]), name))
-        return f"pairs with {name} at {possible[name]} only; see --pair-level"
+        some = _some_donors(each, next(other for other in others if other.accession == name))
+        return f"pairs with {name} at {possible[name]} only{f' ({some})' if some else ''}; see --pair-level"
     same_term = [other for other in others if other.term_id == each.term_id]
     without = [other.accession for other in lost if other.term_id == each.term_id]
     if not same_term and without:
         return f"no file of {', '.join(without)} will do, the {kind} of {each.term_name}; see there"
     if not same_term:
         return f"no {kind} experiment of {each.term_name} ({each.term_id})"
-    if not any(_alike(each, other) for other in same_term):
-        return (
-            f"the {kind} experiments of {each.term_name} are of another treatment, modification or fraction of the cell"
-        )
-    return f"the {kind} experiments of {each.term_name} are of another age or life stage"
+    return f"the {kind} experiments of {each.term_name} are of {_unlike(each, same_term)}"
+
+
+def _unlike(each: Experiment, others: Sequence[Experiment]) -> str:
+    """Say in what others of the same term differ so that none pairs with an experiment, those judged that differ least."""
+    classified = [other for other in others if other.classification == each.classification]
+    if not classified:
+        kinds = " or ".join(sorted({other.classification for other in others}))
+        return f"another classification, {kinds}; this is {each.classification}"
+    alike = [other for other in classified if _alike(each, other)]
+    if not alike:
+        return "another treatment, modification or fraction of the cell"
+    nearest = min(alike, key=lambda other: (len(_wanting(each, other)), _wanting(each, other), other.accession))
+    some = _some_donors(each, nearest)
+    return f"another {' and '.join(_wanting(each, nearest))}{f', as they have {some}' if some else ''}"
+
+
+def _wanting(a: Experiment, r: Experiment) -> list[str]:
+    """Say what two experiments treated alike want of being of one term and nothing else."""
+    judged = (("disease", a.diseases == r.diseases), ("life stage", _same_stage(a, r)))
+    return [word for word, same in judged if not same]
+
+
+def _some_donors(a: Experiment, r: Experiment) -> str:
+    """Say that two experiments share some of their donors; empty where they share all or none."""
+    shared = set(a.donors) & set(r.donors)
+    return (
+        f"some of the donors alone in common, {', '.join(sorted(shared))}"
+        if shared and shared != {*a.donors, *r.donors}
+        else ""
+    )

@@ -29,6 +29,7 @@ COLUMNS = (
     "life_stage",
     "age",
     "sex",
+    "disease",
     "donor",
     "donors",
     "perturbation",

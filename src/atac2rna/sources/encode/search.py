@@ -4,7 +4,7 @@ import gzip
 import json
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -54,7 +54,7 @@ class Found:
         chosen: Files chosen of each admitted experiment, by its accession.
         unpaired: The others, with the reason.
         odd: Objects that are not what the portal's schema says; they were passed over.
-        told: What each choice left.
+        told: What each choice left, and how many files belong to experiments that did not come.
     """
 
     criteria: Criteria
@@ -133,6 +133,7 @@ def search(
     experiments, told = admitted(list(everything.values()), criteria)
 
     of = _by_experiment(file for some, _ in files for file in some)
+    told.extend(_strays(of, {*everything, *(each.name for each in odd)}, criteria))
     chosen = {each.accession: _chosen(each, criteria, of.get(each.accession, ())) for each in experiments}
     pairs, unpaired = _paired(experiments, chosen, criteria, epigenomes, least)
     return Found(
@@ -254,7 +255,7 @@ def _rows(found: Found) -> list[dict[str, str]]:
     return [_row(found, pair, group, donor) for pair, group, donor in named]
 
 
-def _both(one: Sequence[str], other: Sequence[str]) -> str:
+def _both(one: Iterable[str], other: Iterable[str]) -> str:
     """Join what either side says, each once."""
     return "; ".join(sorted({*one, *other}))
 
@@ -278,6 +279,7 @@ def _row(found: Found, pair: Pair, group: str, donor: str) -> dict[str, str]:
         "life_stage": _both(a.life_stages, r.life_stages),
         "age": _both(a.ages, r.ages),
         "sex": _both(a.sexes, r.sexes),
+        "disease": _both(*(filter(None, each.diseases) for each in (a, r))),
         "donor": donor,
         "donors": _both(a.donors, r.donors),
         "perturbation": _both(a.treatments, a.modifications) or ("perturbed" if a.perturbed else ""),
@@ -308,9 +310,22 @@ def _by_experiment(files: Iterable[DataFile]) -> dict[str, tuple[DataFile, ...]]
     return {name: tuple(some.values()) for name, some in found.items()}
 
 
+def _strays(of: Mapping[str, Sequence[DataFile]], came: Collection[str], criteria: Criteria) -> list[str]:
+    """Say how many files belong to experiments that did not come, and what these may be."""
+    strays = sorted(name for name in of if name not in came)
+    if not strays:
+        return []
+    files = sum(len(of[name]) for name in strays)
+    perturbed = () if criteria.perturbed else ("perturbed ones",)
+    archived = () if criteria.archived else ("archived ones",)
+    kinds = ", ".join(("controls", *perturbed, *archived, "pools of which no donor is told"))
+    names = ", ".join(strays[:3]) + (", ..." if len(strays) > 3 else "")
+    return [f"{files} files are of {len(strays)} experiments that the query leaves out ({kinds}): {names}"]
+
+
 def _epigenome(hit: Hit) -> frozenset[str]:
     """Read the experiments of a reference epigenome; a series of another kind, should one come, is no evidence."""
     if hit.texts("@type")[:1] != ("ReferenceEpigenome",):
         return frozenset()
-    names = (link.strip("/").rpartition("/")[2] for link in hit.texts("related_datasets"))
+    names = (link_name(link) for link in hit.texts("related_datasets"))
     return frozenset(name for name in names if is_accession(name, "experiment"))
