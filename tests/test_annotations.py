@@ -1,10 +1,22 @@
 """Names of releases, the assemblies that they lie on, and where their gene tables are kept."""
 
+import gzip
 from pathlib import Path
 
 import pytest
 
-from atac2rna.annotations import Organism, Release, cached_releases, parse_release, release_path, usual_release
+from atac2rna.annotations import (
+    ROOTS,
+    Organism,
+    Release,
+    cached_releases,
+    is_kept,
+    is_official,
+    kept_address,
+    parse_release,
+    release_path,
+    usual_release,
+)
 from atac2rna.errors import InputError
 
 
@@ -77,6 +89,33 @@ def test_tables_are_kept_by_assembly(tmp_path: Path, monkeypatch: pytest.MonkeyP
         (place.parent / name).touch()
     assert list(cached_releases("GRCh38")) == ["ENSEMBL:98", "ENSEMBL:110", "GENCODE:V9", "GENCODE:V29"]
     assert cached_releases("../hg38") == {}
+
+
+def test_a_table_is_kept_for_the_place_that_it_is_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ATAC2RNA_CACHE", str(tmp_path))
+    release = parse_release("GENCODE:M21")
+    path = release_path(release)
+    assert not is_kept(release)
+    path.parent.mkdir(parents=True)
+    below = "Gencode_mouse/release_M21/gencode.vM21.annotation.gtf.gz"
+    for url, official in ((f"{ROOTS['GENCODE']}/{below}", True), (f"https://mirror.example/g/{below}", False)):
+        path.write_bytes(gzip.compress(f"# source: GENCODE:M21\n# url: {url}\ngene_id\tchrom\n".encode()))
+        assert kept_address(path) == url
+        assert (is_official(url), is_kept(release)) == (official, official)
+        assert is_kept(release, mirror="https://mirror.example/g/") == (not official)
+        assert not is_kept(release, mirror="https://mirror.example")
+    for text in (b"gene_id\tchrom\n# url: x\n", b"# url\n", b"# source: GENCODE:M21\n"):
+        path.write_bytes(text)
+        assert kept_address(path) is None
+        assert not is_kept(release)
+    path.write_bytes(gzip.compress(b"# url: x\n")[:12])
+    assert not is_kept(release)
+
+
+def test_where_releases_lie() -> None:
+    human, mouse = parse_release("GENCODE:V29"), parse_release("ENSEMBL:110", organism="mouse")
+    assert human.address() == "https://ftp.ebi.ac.uk/pub/databases/gencode/Gencode_human/release_29"
+    assert mouse.address("https://m/") == "https://m/release-110/gtf/mus_musculus"
 
 
 def test_what_is_proposed_can_be_had() -> None:

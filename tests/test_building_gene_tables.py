@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from atac2rna.atlas import Atlas
 from atac2rna.building import BuildSettings, build_atlas, named_releases, read_reference
 from atac2rna.cache import CACHE_VARIABLE
-from atac2rna.checking import check_samples
+from atac2rna.checking import check_atlas, check_samples
 from atac2rna.errors import InputError
 from atac2rna.formats.annotation import read_annotation
 from atac2rna.formats.manifest import Manifest, read_manifest
@@ -30,6 +31,12 @@ def fetched(assembly: str, *releases: str, ids: list[str] = IDS) -> None:
         name = f"{release.replace(':', '-')}.tsv.gz"
         made.gene_list(name, ids[: len(ids) - number])
     (folder / "genes.tsv").unlink()
+
+
+def from_address(assembly: str, release: str, url: str) -> None:
+    """Let a gene table in the cache say where it came from."""
+    path = Path(os.environ[CACHE_VARIABLE]) / "annotation" / assembly / f"{release.replace(':', '-')}.tsv.gz"
+    path.write_bytes(f"# url: {url}\n".encode() + path.read_bytes())
 
 
 def manifest(files: Files, *rows: tuple[str, str]) -> Manifest:
@@ -158,3 +165,51 @@ def test_a_damaged_table_in_the_cache_can_be_had_again(files: Files) -> None:
     path.write_bytes(path.read_bytes()[:20])
     with pytest.raises(InputError, match="kept in the cache: delete it, and fetch it again with atac2rna annotation"):
         read_reference(["hg38"], {}, named={"hg38": "GENCODE:V24"})
+
+
+OFFICIAL = "https://ftp.ebi.ac.uk/pub/databases/gencode/Gencode_mouse/release_M21/x.gtf.gz"
+MADE = "http://127.0.0.1:9/gencode/Gencode_mouse/release_M21/x.gtf.gz"
+
+
+def test_build_tells_which_genes_it_took(files: Files, cli: Cli) -> None:
+    fetched("mm10", "GENCODE:M21")
+    from_address("mm10", "GENCODE:M21", OFFICIAL)
+    files.gene_list("own.tsv", IDS[:7])
+    rows = [("mm10", "M21"), ("hg38", ""), ("sim1", ""), ("mm10", "M21")]
+    out, own = files.folder / "atlas", files.folder / "own.tsv"
+    ended = cli("build", manifest(files, *rows).path, "-o", out, "--annotation", f"sim1={own}", "--gene-set", "union")
+    assert ended.code == 0, ended.err
+    assert [line for line in ended.err.splitlines() if " genes of " in line] == [
+        "mm10: 30 genes of GENCODE:M21",
+        "hg38: 17,856 genes of the shipped model",
+        f"sim1: 7 genes of {own}",
+    ]
+    assert "gene-table-elsewhere" not in cli("check", out).out
+    files.rows.clear()
+    files.sample("further", assembly="mm10")
+    further = files.write("added.tsv", "sample\tatac\trna\tassembly\n" + "\t".join(files.rows[-1]) + "\n")
+    ended = cli("build", files.folder / further, "-o", out, "--add")
+    assert ended.code == 0, ended.err
+    assert "mm10: 30 genes of the atlas\n" in ended.err
+
+
+@pytest.mark.parametrize(
+    ("url", "told"),
+    [
+        (MADE, f"which came from {MADE}, not from its source"),
+        (None, "of which nothing tells where it came from"),
+    ],
+)
+def test_genes_from_elsewhere_are_told(files: Files, cli: Cli, url: str | None, told: str) -> None:
+    fetched("mm10", "GENCODE:M21")
+    if url is not None:
+        from_address("mm10", "GENCODE:M21", url)
+    samples, out = manifest(files, ("mm10", "M21")).path, files.folder / "atlas"
+    assert f"mm10: 30 genes of GENCODE:M21, {told}\n" in cli("build", samples, "-o", out).err
+    (entry,) = Atlas(out).attributes["provenance"]
+    assert entry["annotations"]["mm10"]["url"] == (url or "")
+    of_files = check_samples(read_manifest(samples), annotations={}, settings=BuildSettings())
+    for findings in (of_files, check_atlas(Atlas(out))):
+        (found,) = [finding for finding in findings if finding.code == "gene-table-elsewhere"]
+        assert (found.severity, found.value) == ("note", f"mm10: {url or 'unknown'}")
+        assert found.message == f"The genes of mm10 are of a table {told}."

@@ -222,6 +222,24 @@ def test_columns_left_out_are_told(files: Files) -> None:
     assert any("starts were moved by one" in remark for remark in remarks)
 
 
+@pytest.mark.parametrize(("ends", "headed"), [("\t\t", True), ("\t", True), ("\t", False)])
+def test_separators_at_the_ends_of_lines_are_no_samples(files: Files, ends: str, headed: bool) -> None:
+    """R and Excel write them, on all lines or below the header alone."""
+    plain = build(files, rna=RNA.replace("r", "a"))[0]
+    wanted = {name: (plain.peaks(name).start.tolist(), tpm_of(plain, name)) for name in ("a1", "a2")}
+
+    def ended(text: str) -> str:
+        lines = text.splitlines()
+        return "".join(line + ends * (headed or number > 0) + "\n" for number, line in enumerate(lines))
+
+    atlas, remarks = build(files, ended(ATAC), ended(RNA.replace("r", "a")))
+    assert [record.name for record in atlas.samples] == ["a1", "a2", "a3"]
+    assert {name: (atlas.peaks(name).start.tolist(), tpm_of(atlas, name)) for name in wanted} == wanted
+    columns = ", ".join(f"column {5 + number}" for number in range(len(ends)))
+    told = [remark.partition("/files/")[2] for remark in remarks if "no samples" in remark]
+    assert told == [f"{name}.tsv: columns that are no samples: {len(ends)} ({columns})" for name in ("atac", "rna")]
+
+
 def test_widths_that_are_nearly_all_1_based_are_told(files: Files) -> None:
     rows = [f"chr1\t{1000 * i + 1}\t{1000 * i + 100}\t{100 if i else 99}\t1.5\n" for i in range(200)]
     atlas, remarks = build(files, "chr\tstart\tend\tLength\ta1\n" + "".join(rows), None)
@@ -368,6 +386,24 @@ def test_the_command_builds_and_tells(files: Files, cli: Cli) -> None:
 
 def table(files: Files, name: str) -> Path:
     return files.folder / files.write(f"{name}.tsv", ATAC)
+
+
+@pytest.mark.parametrize("option", ["--rna-matrix", "--pairs", "--samples-info"])
+@pytest.mark.parametrize("there", ["nothing", "a folder"])
+def test_a_mistyped_name_is_told_in_one_line(files: Files, cli: Cli, option: str, there: str) -> None:
+    named = files.folder / "nofile"
+    if there == "a folder":
+        named.mkdir(parents=True)
+    words = ["--atac-matrix", table(files, "m"), "--assembly", "hg38", option, named]
+    if option != "--rna-matrix":
+        words += ["--rna-matrix", files.folder / files.write("rna.tsv", RNA.replace("r", "a"))]
+    ended = cli("build", *words, "-o", files.folder / "out.zarr")
+    what = {"--rna-matrix": "a gene expression table", "--pairs": "a map of sample names (two columns: ATAC, RNA)"}
+    law = "no such file" if there == "nothing" else "is a directory"
+    assert ended.code == 2
+    assert ended.err.startswith(f"atac2rna: {named}: {law}; {what.get(option, '')}")
+    assert ended.err.endswith(" is expected there.\n")
+    assert ended.err.count("\n") == 1
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,9 @@ import pytest
 from atac2rna.simulate import Simulation
 from conftest import Cli
 
-PROGRESS = re.compile(r"(settings: \{.*\}|(build|check|train|evaluate|demo): \d+ of \d+ \(.*\))")
+PROGRESS = re.compile(
+    r"(settings: \{.*\}|(build|check|train|evaluate|demo): \d+ of \d+ \(.*\)|\w+: [\d,]+ genes of .*)"
+)
 
 
 @dataclass(frozen=True)

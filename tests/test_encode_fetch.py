@@ -391,8 +391,11 @@ def test_mouse_with_the_gene_table_of_its_annotation(
     assert ended.code == 0, ended.err
     assert "GENCODE:M21: " in ended.out
     assert "genes of mm10, which build will take" in ended.out
+    ended = cli("encode", "fetch", "pairs.tsv", "-o", "mouse", *address)  # what is kept is the mirror's
+    assert "GENCODE:M21: not fetched, as another portal than ENCODE's was asked; see --mirror" in ended.err
     ended = cli("build", "mouse/samples.tsv", "-o", "mouse.zarr")
     assert ended.code == 0, ended.err
+    assert f"genes of GENCODE:M21, which came from {portal.storage_url}/gencode/" in ended.err
     assert {record.assembly for record in Atlas(tmp_path / "mouse.zarr").samples} == {"mm10"}
 
 

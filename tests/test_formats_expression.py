@@ -239,6 +239,34 @@ def test_a_matrix_in_many_clothes(tmp_path: Path, text: str, pack: type[bytes]) 
     assert file.column("HSC rep1").tolist() == [2.0, 4.0]
 
 
+ENDED = {
+    "TPM": (["gene_id\tTPM", "ENSG01\t1.5", "ENSG02\t3"], "two-column"),
+    "one of any name": (["gene_id\tk", "ENSG01\t1.5", "ENSG02\t3"], "two-column"),
+    "matrix": (["gene_id\tk\tl", "ENSG01\t1.5\t0", "ENSG02\t3\t1.25"], "matrix"),
+    "row names": (["\tk\tl", "ENSG01\t1.5\t0", "ENSG02\t3\t1.25"], "matrix"),
+    "featureCounts": (
+        [
+            "Geneid\tChr\tStart\tEnd\tStrand\tLength\tk.bam\tl.bam",
+            *(f"ENSG0{i}\tchr1\t1\t9\t+\t9\t{i}\t4" for i in (1, 2)),
+        ],
+        "featurecounts",
+    ),
+    "GCT": (["#1.2", "2\t2", "Name\tDescription\tk\tl", "ENSG01\tA\t1.5\t0", "ENSG02\tB\t3\t1.25"], "gct"),
+}
+
+
+@pytest.mark.parametrize("below", [0, 1])
+@pytest.mark.parametrize("kind", ENDED)
+def test_separators_at_the_ends_of_lines_change_nothing(tmp_path: Path, kind: str, below: int) -> None:
+    lines, dialect = ENDED[kind]
+    header = 2 if kind == "GCT" else 0
+    ended = [line + "\t" * (number >= header + below) for number, line in enumerate(lines)]
+    before, again = (read(tmp_path, "\n".join(text) + "\n") for text in (lines, ended))
+    assert again.dialect == before.dialect == dialect
+    assert (again.samples, again.gene_ids, again.tpm.tolist()) == (before.samples, before.gene_ids, before.tpm.tolist())
+    assert (before.blank, again.blank) == ((), (f"column {lines[header].count(chr(9)) + 2}",))
+
+
 def test_a_sample_that_a_matrix_lacks_is_refused_with_the_nearest(tmp_path: Path) -> None:
     file = read(tmp_path, MATRIX)
     with pytest.raises(InputError, match=r"none for 'k562' among 2; did you mean 'K562'\?|known: K562, HSC rep1"):

@@ -57,6 +57,12 @@ SPELLINGS = {
     .replace("\t0.0\n", "\tn/a\t0.0\n")
     .replace("\t2.0\n", "\t\t2.0\n")
     .replace("\t4.0\n", "\tNaN\t4.0\n"),
+    "separators at the ends of all lines": ("chrom\tstart\tend\tA\tB\n" + rows("{c}\t{a}\t{b}")).replace(
+        "\n", "\t\t\n"
+    ),
+    "separators at the ends of the rows": "chrom\tstart\tend\tA\tB\n" + rows("{c}\t{a}\t{b}").replace("\n", "\t\n"),
+    "the same below a comment": "#chrom\tstart\tend\tA\tB\n" + rows("{c}\t{a}\t{b}").replace("\n", "\t\n"),
+    "the same in quotes": '"peak","A","B"\n' + rows('"{c}:{a}-{b}"', ",").replace("\n", ',""\n'),
     "exponents": "chrom\tstart\tend\tA\tB\n" + rows("{c}\t{a}\t{b}").replace("\t100\t", "\t1e+02\t"),
 }
 
@@ -103,7 +109,7 @@ REFUSED = {
     "a word for a start": ("chr\tstart\tend\tA\nchr1\tx\t5\t1\n", r"m.tsv line 2: column start is a whole number"),
     "negative": (
         "peak\tA\tB\nchr1:1-5\t1\t2\nchr1:7-9\t1\t-0.5\n",
-        r"line 3: .* got '-0.5' for B \(1 of 2 rows\).*z-scores",
+        r"line 3: .* got '-0.5' for B \(1 of 2 rows\).*z-scores, or remove the column if it is no sample\.$",
     ),
     "NaN": (
         "peak\tA\nchr1:1-5\tNA\nchr1:7-9\t1\n",
@@ -134,6 +140,13 @@ REFUSED = {
     "logarithms": (LOGS, r"not as logarithms; .* Undo the logarithm"),
     "header only": ("peak\tA\n", r"holds a header but no rows|has at least two columns|has a header"),
 }
+
+
+def test_row_names_stay_row_names_where_the_last_column_has_a_value(tmp_path: Path) -> None:
+    text = "A\tB\tnote\n" + rows("{c}-{a}-{b}").replace("\n", "\t\n").replace("4.0\t\n", "4.0\tx\n")
+    matrix = read(tmp_path, text)
+    assert (matrix.samples, matrix.left_out) == (("A", "B"), ("note",))
+    np.testing.assert_array_equal(matrix.signal, np.array(VALUES, dtype=np.float32).T)
 
 
 @pytest.mark.parametrize("fault", REFUSED)

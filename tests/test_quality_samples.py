@@ -8,6 +8,8 @@ import numpy as np
 import polars as pl
 import pytest
 
+from atac2rna.errors import InputError
+from atac2rna.folds import make_folds
 from atac2rna.genome import GENE_SCHEMA, GeneTable
 from atac2rna.peaks import Peaks, make_peaks
 from atac2rna.quality.accessibility import summarise_peaks
@@ -244,6 +246,48 @@ def test_regions_that_samples_share_have_no_score_to_judge() -> None:
     some = replace(cohort, shared_regions=(True, *[False] * 7))
     (finding,) = [one for one in find_problems(some) if one.code == "score-constant"]
     assert finding.subject == "s1, s2, s3, s4, s5, s6, s7"
+
+
+D4 = ("d4", "d4")
+
+
+@pytest.mark.parametrize(
+    ("donors", "severity", "remedy"),
+    [
+        # Those of the toy, with one across two groups; every sample has one.
+        (
+            ("d1", "d1", "d1", "d1", "d3", "d3", *D4),
+            "warning",
+            "Hold out by `donor`, or give all samples of a donor one group.",
+        ),
+        # A hold-out by donor would divide the first group.
+        (("d1", "d2", "d1", "d1", "d3", "d3", *D4), "warning", "Give all samples of a donor one group."),
+        (
+            ("d1", "d1", "d1", "d1", "d3", "d3", "", ""),
+            "warning",
+            "or fill in `donor` for every sample and hold out by it.",
+        ),
+        # As of an inbred strain: nothing can be held out by donor, and one group of all is no split.
+        (("d1",) * 8, "note", "Read scores as those of further samples of this donor (of mice: of this strain)."),
+    ],
+)
+def test_what_is_advised_of_shared_donors_can_be_done(donors: tuple[str, ...], severity: str, remedy: str) -> None:
+    cohort = with_column(toy(), "donor", donors)
+    (found,) = [one for one in find_problems(cohort) if one.code == "donor-across-groups"]
+    assert (found.severity, found.remedy.endswith(remedy)) == (severity, True)
+    columns = {"sample": cohort.samples, **cohort.columns}
+    if "Hold out by `donor`" in found.remedy:
+        assert make_folds("donor", columns=columns, gene_chroms=(), groups=cohort.groups)
+    else:
+        with pytest.raises(InputError):
+            make_folds("donor", columns=columns, gene_chroms=(), groups=cohort.groups)
+
+
+def test_one_donor_of_the_samples_with_rna_is_one_donor() -> None:
+    cohort = with_column(toy(), "donor", (*["d1"] * 6, *D4))
+    cohort = replace(cohort, tpm_sums_file=np.where(np.arange(8) < 6, cohort.tpm_sums_file, np.nan))
+    (found,) = [one for one in find_problems(cohort) if one.code == "donor-across-groups"]
+    assert found.message.startswith("All samples with RNA are of one donor, d1: ")
 
 
 # What a defect brings with it besides its own finding.

@@ -68,7 +68,7 @@ def test_the_simulated_atlas(small: Simulation, small_atlas: Path, opened: Atlas
     np.testing.assert_array_equal(again.raw_tpm(list(tpm.obs_names))[:, again.selected], tpm.X)
     np.testing.assert_allclose(again.expression(again.paired), opened.expression(opened.paired), atol=1e-5)
     for record in again.samples:
-        assert record.columns == {k: v for k, v in opened.record(record.name).columns.items() if v}
+        assert record.columns == opened.record(record.name).columns
     # A matrix says neither score: `check` does not hold that against it.
     assert "score-constant" not in cli("check", tmp_path / "again.zarr").out
 
@@ -97,10 +97,12 @@ def test_more_regions_than_any_rule_of_presence_takes_whatever_their_signal(tmp_
 
 def test_columns_come_back(tmp_path: Path) -> None:
     value = "a/b:c"
-    atlas = write(tmp_path / "a", [sample("s", rna=False, **{"atac:x": value, "_index": value, "c/d": value})])
+    columns = {"atac:x": value, "_index": value, "c/d": value, "remark": ""}
+    atlas = write(tmp_path / "a", [sample("s", rna=False, **columns), sample("t", rna=False, **columns | {"c/d": ""})])
     export_mudata(atlas, tmp_path / "x.h5mu")
     genes = tmp_path / "genes.tsv"
     genes.write_text("gene_id\tchrom\tstart\tend\tstrand\nG1\tchr1\t1000\t2000\t+\n")
     source = MultimodalSamples(Multimodal(tmp_path / "x.h5mu"), assembly="hg38")
     again = build_atlas(source, tmp_path / "again", annotations={"hg38": genes})
-    assert again.record("s").columns == {"atac_x": value, "index": value, "c_d": value}
+    assert again.record("s").columns == {"atac_x": value, "index": value, "c_d": value, "remark": ""}
+    assert again.record("t").columns == {"atac_x": value, "index": value, "c_d": "", "remark": ""}

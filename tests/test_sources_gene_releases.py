@@ -3,7 +3,7 @@
 import gzip
 import os
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from hashlib import md5
 from pathlib import Path
@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from atac2rna.annotations import parse_release, release_path
+from atac2rna.annotations import ROOTS, parse_release, release_path
 from atac2rna.errors import InputError
 from atac2rna.formats.annotation import read_annotation, write_gene_table
 from atac2rna.sources.connection import Patience
@@ -88,11 +88,56 @@ def test_the_command_fetches_keeps_and_copies(mirror: Portal, cli: Cli, tmp_path
     table = read_annotation(tmp_path / "genes.tsv.gz", assembly="hg38")
     assert (len(table), table.gene_ids[1], table.tss[:2].tolist()) == (40, "ENSG00000000001", [999, 6899])
     mirror.log.clear()
-    cli("annotation", "GENCODE:V29", "-o", tmp_path / "plain.tsv")
+    cli("annotation", "GENCODE:V29", "--mirror", root, "-o", tmp_path / "plain.tsv")
     assert (tmp_path / "plain.tsv").read_bytes() == gzip.decompress(kept.read_bytes())
     again = cli("annotation", "gencode:v29", "--mirror", root)
     assert (again.code, again.out) == (0, f"GENCODE:V29: 40 genes of hg38 (human), there already\n{kept}\n")
     assert mirror.log.requests() == []
+
+
+def test_a_table_from_elsewhere_is_not_the_one_asked_for(
+    mirror: Portal, cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a mirror gave once would else stand for the release for ever, made up or not."""
+    root, other = f"{mirror.storage_url}/gencode", f"{mirror.storage_url}/other"
+    folder = "Gencode_human/release_29"
+    body = gtf("ENSG", "chr2", genes=7)
+    name = "gencode.v29.annotation.gtf.gz"
+    mirror.catalogue.mirror[f"other/{folder}/{name}"] = body
+    mirror.catalogue.mirror[f"other/{folder}/MD5SUMS"] = f"{md5(body).hexdigest()}  {name}\n".encode()
+    assert cli("annotation", "GENCODE:V29", "--mirror", other).out.startswith("GENCODE:V29: 7 genes")
+    kept = tmp_path / "cache" / "annotation" / "hg38" / "GENCODE-V29.tsv.gz"
+    before = kept.read_bytes()
+    # A mirror that may not be asked, and one that does not answer: the table stays, and is not taken for theirs.
+    for address, told in (("http://example.org/x", "is plain http"), (f"{mirror.storage_url}/none", "answers 404")):
+        ended = cli("annotation", "GENCODE:V29", "--mirror", address)
+        assert (ended.code, told in ended.err, kept.read_bytes() == before) == (2, True, True)
+    # The source itself, whose place another folder of the mirror takes here: none of this leaves the machine.
+    monkeypatch.setitem(ROOTS, "GENCODE", root)
+    ended = cli("annotation", "GENCODE:V29")
+    assert ended.out.startswith("GENCODE:V29: 40 genes of hg38 (human), fetched\n")
+    assert f"GENCODE:V29: the table in the cache comes from {other}/{folder}/{name}; asking {root}\n" in ended.err
+    assert cli("annotation", "GENCODE:V29").out.startswith("GENCODE:V29: 40 genes of hg38 (human), there already\n")
+    assert os.listdir(kept.parent) == [kept.name]
+
+
+@pytest.mark.parametrize(
+    ("spoil", "told"),
+    [
+        (lambda raw: raw[:20], "is damaged"),
+        (lambda raw: gzip.compress(gzip.decompress(raw).partition(b"gene_id")[2]), "does not say where it comes from"),
+    ],
+)
+def test_a_table_that_tells_no_source_is_fetched_again(
+    mirror: Portal, tmp_path: Path, spoil: Callable[[bytes], bytes], told: str
+) -> None:
+    root, release = f"{mirror.storage_url}/gencode", parse_release("GENCODE:V29")
+    path = fetch_gene_table(release, mirror=root, patience=SOON).path
+    path.write_bytes(spoil(path.read_bytes()))
+    said: list[str] = []
+    again = fetch_gene_table(release, mirror=root, patience=SOON, working=said.append)
+    assert (len(again.table), again.fetched) == (40, True)
+    assert said[0] == f"GENCODE:V29: the table in the cache {told}; asking {root}"
 
 
 @pytest.mark.parametrize(

@@ -7,10 +7,17 @@ from typing import Literal
 
 from atac2rna.cache import cache_folder
 from atac2rna.errors import InputError
+from atac2rna.files import peek_text
 from atac2rna.genome import canonical_assembly
 
 Organism = Literal["human", "mouse"]
 AnnotationSource = Literal["GENCODE", "ENSEMBL"]
+
+ROOTS: dict[AnnotationSource, str] = {
+    "GENCODE": "https://ftp.ebi.ac.uk/pub/databases/gencode",
+    "ENSEMBL": "https://ftp.ensembl.org/pub",
+}
+"""Where the releases lie; a mirror replaces the root and keeps what is below."""
 
 _RELEASE = re.compile(r"(?:(GENCODE|ENSEMBL)[: ])?([VM]?)([1-9][0-9]{0,2}[a-d]?)", re.IGNORECASE | re.ASCII)
 _KEPT = re.compile(r"(GENCODE|ENSEMBL)-([VM]?)([1-9][0-9]*)([a-d]?)\.tsv\.gz")
@@ -21,6 +28,7 @@ _SINCE: dict[tuple[AnnotationSource, Organism], tuple[tuple[int, str], ...]] = {
     ("ENSEMBL", "human"): ((76, "hg38"), (55, "hg19")),
     ("ENSEMBL", "mouse"): ((103, "mm39"), (68, "mm10")),
 }
+_SPECIES = {"human": "homo_sapiens", "mouse": "mus_musculus"}
 _USUAL = {"hg38": "GENCODE:V29", "hg19": "GENCODE:V19", "mm10": "GENCODE:M21", "mm39": "GENCODE:M30"}
 
 
@@ -44,6 +52,19 @@ class Release:
     def name(self) -> str:
         """Source and number, as the command line takes it: `GENCODE:V29`."""
         return f"{self.source}:{self.number}"
+
+    @property
+    def species(self) -> str:
+        """Name of the species as Ensembl's folders have it: `homo_sapiens`."""
+        return _SPECIES[self.organism]
+
+    def address(self, mirror: str | None = None) -> str:
+        """Folder of its files, at its source or below the root of a mirror."""
+        root = (mirror or ROOTS[self.source]).rstrip("/")
+        if self.source == "GENCODE":
+            folder = self.number if self.organism == "mouse" else self.number[1:]
+            return f"{root}/Gencode_{self.organism}/release_{folder}"
+        return f"{root}/release-{self.number}/gtf/{self.species}"
 
 
 def parse_release(text: str, *, organism: Organism | None = None) -> Release:
@@ -97,6 +118,41 @@ def usual_release(assembly: str) -> str | None:
 def release_path(release: Release) -> Path:
     """Give the place of a release's gene table: `<cache>/annotation/<assembly>/GENCODE-V29.tsv.gz`, there or not."""
     return _folder(release.assembly) / f"{release.source}-{release.number}.tsv.gz"
+
+
+def is_kept(release: Release, *, mirror: str | None = None) -> bool:
+    """Tell whether the gene table of a release is in the cache, undamaged at its head and made from where it is asked of.
+
+    Args:
+        release: Which.
+        mirror: Root of a mirror; None: the source itself.
+    """
+    path = release_path(release)
+    try:
+        address = kept_address(path) if path.is_file() else None
+    except InputError:  # damaged: as if it were not there
+        return False
+    return address is not None and address.startswith(f"{release.address(mirror)}/")
+
+
+def kept_address(path: Path) -> str | None:
+    """Give the address that a gene table in the cache was made from, as its first lines tell; None if they do not.
+
+    Raises:
+        InputError: If the file is no text, or damaged.
+    """
+    for line in peek_text(path, what="a gene table").decode("utf-8", "replace").splitlines():
+        if not line.startswith("#"):
+            break
+        key, _, value = line.partition(":")
+        if key == "# url":
+            return value.strip() or None
+    return None
+
+
+def is_official(address: str) -> bool:
+    """Tell whether an address is at the source of a release, and not at a mirror."""
+    return address.startswith(tuple(f"{root}/" for root in ROOTS.values()))
 
 
 def cached_releases(assembly: str) -> dict[str, Path]:

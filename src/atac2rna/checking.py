@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from atac2rna.annotations import cached_releases
+from atac2rna.annotations import cached_releases, is_official
 from atac2rna.atlas import Atlas, SampleData, SampleRecord, tpm_on_axis, write_findings
 from atac2rna.building import BuildSettings, GeneReference, named_releases, read_reference, read_sample
+from atac2rna.building.reference import elsewhere
 from atac2rna.errors import InputError
 from atac2rna.formats.annotation import read_annotation
 from atac2rna.formats.manifest import Entry, Manifest, is_manifest, read_manifest
@@ -62,7 +63,12 @@ def check_atlas(atlas: Atlas, *, annotations: Mapping[str, Path] | None = None, 
     """
     tables = _all_tables(atlas.axis, annotations or {}, known=atlas.tables)
     tpm = atlas.raw_tpm([record.name for record in atlas.samples])
-    return find_problems(_check_input(atlas.samples, _AtlasPeaks(atlas), tpm, tables, atlas.axis), seed=seed)
+    findings = find_problems(_check_input(atlas.samples, _AtlasPeaks(atlas), tpm, tables, atlas.axis), seed=seed)
+    kept: dict[str, str] = {}
+    for entry in atlas.attributes["provenance"]:
+        told = entry.get("annotations", {}).items()
+        kept |= {name: record["url"] for name, record in told if "url" in record and name not in kept}
+    return by_severity([*findings, *_from_elsewhere(kept)])
 
 
 def check_built(atlas: Atlas) -> list[Finding]:
@@ -110,7 +116,8 @@ def check_samples(
         progress(f"read {entry.sample}")
     if not samples:
         return unreadable
-    return by_severity([*unreadable, *_check_read(samples, reference, seed=seed), *_of_the_choice(reference, named)])
+    of_genes = [*_of_the_choice(reference, named), *_from_elsewhere(reference.addresses)]
+    return by_severity([*unreadable, *_check_read(samples, reference, seed=seed), *of_genes])
 
 
 def _of_the_choice(reference: GeneReference, named: Mapping[str, str]) -> list[Finding]:
@@ -118,6 +125,22 @@ def _of_the_choice(reference: GeneReference, named: Mapping[str, str]) -> list[F
     remedy = "Fetch it before building, or build with the genes that there are: genes without a partner are left out."
     told = "; ".join(f"{assembly}: {name}" for assembly, name in named.items())
     return [Finding("note", "genome-annotation", "atlas", told, note, remedy) for note in reference.notes]
+
+
+def _from_elsewhere(addresses: Mapping[str, str]) -> list[Finding]:
+    """Say which gene tables of the cache come from elsewhere than the source of their release, by assembly."""
+    return [
+        Finding(
+            "note",
+            "gene-table-elsewhere",
+            "atlas",
+            f"{assembly}: {address or 'unknown'}",
+            f"The genes of {assembly} are of a table {elsewhere(address)}.",
+            "Fetch the release with atac2rna annotation and build again, unless this is a mirror that you chose.",
+        )
+        for assembly, address in addresses.items()
+        if not is_official(address)
+    ]
 
 
 def _check_read(samples: Sequence[SampleData], reference: GeneReference, *, seed: int) -> list[Finding]:
@@ -266,5 +289,5 @@ def check_peaks(target: Target, *, progress: Callable[[str], None] = lambda _: N
     for entry in entries:
         samples.append(read_sample(entry, reference))
         progress(f"read {entry.sample}")
-    findings = _check_read(samples, reference, seed=seed)
+    findings = by_severity([*_check_read(samples, reference, seed=seed), *_from_elsewhere(reference.addresses)])
     return [finding for finding in findings if finding.code not in _OF_THE_TABLE]

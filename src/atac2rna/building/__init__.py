@@ -58,7 +58,7 @@ def build_atlas(
         settings: See `BuildSettings`; samples that are added follow the selection of the atlas instead.
         mode: See `WriteMode`.
         progress: Told of every sample read.
-        note: Told what the user should know of the gene tables that were chosen.
+        note: Told which gene table each assembly has, and what the user should know of the choice.
 
     Raises:
         InputError: If the atlas exists (`new`) or a name is taken (`add`), a file does not hold what it should, or an
@@ -70,14 +70,14 @@ def build_atlas(
     held = {} if before is None else before.tables
     named = source.releases(given={*annotations, *held})
     reference = read_reference(source.assemblies, annotations, held=held, named=named)
-    for text in reference.notes:
+    for text in (*map(reference.describe, dict.fromkeys(source.assemblies)), *reference.notes):
         note(text)
     own = dict(source.provenance)
     columns = {"gene_column": settings.gene_column, "value_column": settings.value_column}
     provenance = {
         "version": __version__,
         **own,
-        "annotations": {name: file_record(file) for name, file in reference.files.items()},
+        "annotations": {name: _annotation_record(reference, name) for name in reference.files},
         "genome_annotation": named,
         "samples": list(source.names),
         "settings": {**columns, **own.get("settings", {})},
@@ -88,6 +88,12 @@ def build_atlas(
         with whole_folder(path) as folder:
             write_atlas(folder, stream, tables=reference.tables, selection=settings.selection, provenance=provenance)
     return Atlas(path)
+
+
+def _annotation_record(reference: GeneReference, assembly: str) -> dict[str, str]:
+    """Path and checksum of an annotation, and the address that it was fetched from if it is of the cache."""
+    address = reference.addresses.get(assembly)
+    return file_record(reference.files[assembly]) | ({} if address is None else {"url": address})
 
 
 def _existing(source: SampleSource, path: Path, mode: WriteMode) -> Atlas | None:

@@ -157,7 +157,10 @@ def _word(value: object) -> str:
 
 
 def _constant(file: MultimodalFile, label: Mapping[str, str], by: str | None) -> dict[str, dict[str, str]]:
-    """Columns of obs that are the same in all rows of every sample, other than measurements (fractions), by sample."""
+    """Columns of obs that are the same in all rows of every sample, other than measurements (fractions), by sample.
+
+    One that is empty throughout stays, as the column of a samples.tsv that nobody filled in.
+    """
     found: dict[str, dict[str, str]] = {}
     for table in (file.obs, *(modality.obs for modality in file.modalities.values())):
         for name in [] if table is None else table.columns:
@@ -166,6 +169,6 @@ def _constant(file: MultimodalFile, label: Mapping[str, str], by: str | None) ->
             pairs: Counter[tuple[Hashable, str]] = Counter(
                 (label[cell], value) for cell, value in _text(table, name).items() if label.get(cell)
             )
-            if pairs and len({sample for sample, _ in pairs}) == len(pairs):
+            if len({sample for sample, _ in pairs}) == len(pairs):
                 found[str(name)] = {str(sample): value for sample, value in pairs}
     return found

@@ -14,9 +14,11 @@ from atac2rna.building.reference import GeneReference
 from atac2rna.building.settings import BuildSettings
 from atac2rna.building.shared_file import SharedExpression, shared_file_sample
 from atac2rna.errors import InputError, nearest_names
-from atac2rna.files import file_record
+from atac2rna.files import file_record, peek_text
+from atac2rna.formats.expression import WHAT as EXPRESSION
 from atac2rna.formats.expression import ExpressionFile, read_expression
 from atac2rna.formats.manifest import require_fit_name
+from atac2rna.formats.pairs import WHAT as PAIR_MAP
 from atac2rna.formats.pairs import read_pairs
 from atac2rna.formats.region_matrix import read_region_matrix
 from atac2rna.formats.sample_info import read_sample_info
@@ -62,6 +64,9 @@ class MatrixSamples:
             raise InputError(
                 f"--pairs pairs the names of two matrices; got {files.pairs} alone. Add --rna-matrix FILE."
             )
+        for path, what in ((files.rna, EXPRESSION), (files.pairs, PAIR_MAP)):
+            if path is not None:
+                peek_text(path, what=what)  # read after accessibility, which takes long
         self._files = files
         self._assembly = canonical_assembly(assembly)
         self._least_signal = least_signal
@@ -116,7 +121,7 @@ class MatrixSamples:
             counts.append(len(peaks))
             progress(f"read {sample}")
             yield self._sample(sample, peaks, rna if sample in partners else None, partners.get(sample, ""), reference)
-        self.remarks += [*self._left_out(), presence_remark(counts, len(self._matrix.regions), self._least_signal)]
+        self.remarks += [*self._left_out(rna), presence_remark(counts, len(self._matrix.regions), self._least_signal)]
         self.remarks += [*_unpaired(self.names, partners, rna), *info_remarks(self.names, self._info)]
 
     def _expression(self, path: Path, reference: GeneReference, settings: BuildSettings) -> ExpressionFile:
@@ -158,11 +163,13 @@ class MatrixSamples:
             reference=reference,
         )
 
-    def _left_out(self) -> list[str]:
+    def _left_out(self, rna: ExpressionFile | None) -> list[str]:
         matrix = self._matrix
         remarks = []
         if matrix.left_out:
             remarks.append(f"{matrix.path}: columns that are no samples: {name_some(matrix.left_out)}")
+        if rna is not None and rna.blank:
+            remarks.append(f"{rna.path}: columns that are no samples: {name_some(rna.blank)}")
         if matrix.one_based:
             remarks.append(
                 f"{matrix.path}: its widths say that both ends are included from 1; starts were moved by one"

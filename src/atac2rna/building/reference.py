@@ -6,7 +6,7 @@ from pathlib import Path
 from threading import Lock
 from typing import NamedTuple
 
-from atac2rna.annotations import cached_releases, parse_release, usual_release
+from atac2rna.annotations import cached_releases, is_official, kept_address, parse_release, usual_release
 from atac2rna.building.named_releases import COLUMN
 from atac2rna.errors import InputError
 from atac2rna.formats.annotation import annotation_kind, read_annotation, read_transcripts
@@ -21,13 +21,31 @@ class GeneReference:
         tables: Gene table of each assembly.
         files: Annotation file of each that was read from one, for provenance and transcripts.
         notes: What the user should know about the choice of tables, one sentence each.
+        origins: Whose genes each table holds, by assembly: of a release, a file, the shipped model.
+        addresses: Where those of the cache were fetched from, by assembly; "" where that is not told.
     """
 
-    def __init__(self, tables: Mapping[str, GeneTable], files: Mapping[str, Path], notes: Sequence[str] = ()) -> None:
-        """Take the tables, the files that they were read from, and what is to be said of the choice."""
+    def __init__(
+        self,
+        tables: Mapping[str, GeneTable],
+        files: Mapping[str, Path],
+        notes: Sequence[str] = (),
+        *,
+        origins: Mapping[str, str] | None = None,
+        addresses: Mapping[str, str] | None = None,
+    ) -> None:
+        """Take the tables, the files that they were read from, and what is to be said of them."""
         self.tables = dict(tables)
         self.files = dict(files)
         self.notes = tuple(notes)
+        self.origins = dict(origins or {})
+        self.addresses = dict(addresses or {})
+
+    def describe(self, assembly: str) -> str:
+        """Say which genes an assembly has, and where they come from if not from the source of their release."""
+        told = f"{assembly}: {len(self.tables[assembly]):,} genes of {self.origins[assembly]}"
+        address = self.addresses.get(assembly)
+        return told if address is None or is_official(address) else f"{told}, {elsewhere(address)}"
 
     @cached_property
     def known_ids(self) -> frozenset[str]:
@@ -45,6 +63,11 @@ class GeneReference:
         """Gene of each transcript, from the annotations that list transcripts; None if none does."""
         listing = [path for path in self.files.values() if annotation_kind(path) != "list"]
         return TranscriptGenes(listing) if listing else None
+
+
+def elsewhere(address: str) -> str:
+    """Phrase where a gene table of the cache comes from that is not from the source of its release."""
+    return f"which came from {address}, not from its source" if address else "of which nothing tells where it came from"
 
 
 class TranscriptGenes(Mapping[str, str]):
@@ -106,6 +129,7 @@ def read_reference(
     files = dict(annotations)
     shipped: dict[str, GeneTable] = {}
     notes = []
+    origins = {name: str(path) for name, path in files.items()} | dict.fromkeys(held, "the atlas")
     for assembly in dict.fromkeys(assemblies):
         if assembly in held or assembly in files:
             continue
@@ -114,6 +138,7 @@ def read_reference(
             shipped[assembly] = found.genes
         else:
             files[assembly] = found.genes
+        origins[assembly] = found.origin
         notes += [found.note] if found.note else []
     tables = {name: _read(path, name, kept=name not in annotations) for name, path in files.items()}
     for name, table in tables.items():
@@ -123,13 +148,15 @@ def read_reference(
                 f"differs from the one that it was built with ({len(held[name]):,} genes). Leave --annotation {name}=FILE "
                 "out, or build the atlas again."
             )
-    return GeneReference({**held, **shipped, **tables}, files, notes)
+    kept = {name: kept_address(path) or "" for name, path in files.items() if name not in annotations}
+    return GeneReference({**held, **shipped, **tables}, files, notes, origins=origins, addresses=kept)
 
 
 class _Choice(NamedTuple):
-    """A gene table, or the file that holds it, and what is to be said of it."""
+    """A gene table, or the file that holds it, what it is, and what else is to be said of it."""
 
     genes: GeneTable | Path
+    origin: str
     note: str = ""
 
 
@@ -137,7 +164,7 @@ def _chosen(assembly: str, named: str | None) -> _Choice:
     """Choose the gene table of an assembly for which none is given."""
     cached = cached_releases(assembly)
     if named in cached:
-        return _Choice(cached[named])
+        return _Choice(cached[named], named)
     shipped = shipped_gene_table(assembly)
     if shipped is None and len(cached) > 1:
         raise InputError(
@@ -152,7 +179,8 @@ def _chosen(assembly: str, named: str | None) -> _Choice:
             f"{assembly}=FILE with a GTF, GFF3, BioMart export or gene table of it"
             f"{f', or fetch one: {fetch}' if release else ''}."
         )
-    used = "the genes of the shipped model" if shipped is not None else next(iter(cached))
+    origin = "the shipped model" if shipped is not None else next(iter(cached))
+    used = origin if shipped is None else f"the genes of {origin}"
     note = ""
     if named is not None:
         way = (
@@ -161,7 +189,7 @@ def _chosen(assembly: str, named: str | None) -> _Choice:
             else "that is no release known here"
         )
         note = f"{assembly}: the samples name the annotation {named}, the atlas takes {used}; {way}."
-    return _Choice(next(iter(cached.values())) if shipped is None else shipped, note)
+    return _Choice(next(iter(cached.values())) if shipped is None else shipped, origin, note)
 
 
 def _is_release(name: str) -> bool:

@@ -9,6 +9,8 @@ from typing import NamedTuple
 from atac2rna.errors import InputError
 from atac2rna.formats.sheet import read_sheet
 
+WHAT = "a map of sample names (two columns: ATAC, RNA)"
+
 _HEADING = re.compile(
     r"(?:(?:atac|rna|seq|samples?|names?|ids?|columns?|matrix|tables?|library|run|dataset|title|accession|geo|gsm)[ _.-]*)+",
     re.IGNORECASE,
@@ -51,9 +53,8 @@ def read_pairs(path: Path, *, names: Collection[str], partners: Collection[str])
     Raises:
         InputError: If a row has other than two names, or a name occurs twice.
     """
-    what = "a map of sample names (two columns: ATAC, RNA)"
     pairs: list[Pair] = []
-    for line, cells in read_sheet(path, what=what):
+    for line, cells in read_sheet(path, what=WHAT):
         fields = cells if len(cells) > 1 else [cell.strip().strip('"') for cell in cells[0].split(",")]
         if len(fields) != 2 or not all(fields):
             raise InputError(

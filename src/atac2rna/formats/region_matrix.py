@@ -27,7 +27,6 @@ _NOT_SAMPLES = {
     *("symbol", "entrez", "entrezid", "entrez_id", "nearest_gene", "nearest_tss", "thickstart", "thickend", "itemrgb"),
     *("pvalue", "p_value", "qvalue", "q_value", "padj", "fdr", "logfc", "log2foldchange", "basemean", "peak_score"),
 }
-_MISSING = ("na", "n/a", "nan", "null", "none")
 _FEW = 1000
 _LOG_SPREAD = 8.0
 _COLUMNS_AT_ONCE = 32
@@ -170,7 +169,9 @@ def _sample_columns(table: Table, used: set[int]) -> tuple[list[int], tuple[str,
     header = table.header or ()
     rest = [column for column in range(table.width) if column not in used]
     known = [column for column in rest if re.sub(r"[ .:/\-]+", "_", header[column].lower()) not in _NOT_SAMPLES]
-    values = _with_numbers(table, table.numeric_columns(known))
+    numbers = table.numeric_columns(known)
+    unknown = table.without_values(numbers)  # annotations where nothing is known; no samples
+    values = [column for column in numbers if column not in unknown]
     if not values:
         raise InputError(
             f"{table.path}: {WHAT} has a column of numbers for each sample; got {', '.join(map(repr, header[:8]))} and none "
@@ -178,21 +179,6 @@ def _sample_columns(table: Table, used: set[int]) -> tuple[list[int], tuple[str,
         )
     taken = set(values)
     return values, tuple(table.label(column) for column in rest if column not in taken)
-
-
-def _with_numbers(table: Table, columns: list[int]) -> list[int]:
-    """The columns without those of NA alone, which annotations have where nothing is known; they are no samples."""
-    top = table.read(columns, rows=100)
-    kept = []
-    for column in columns:
-        name = str(column)
-        if not _all_missing(top[name]) or not _all_missing(table.read([column])[name]):
-            kept.append(column)
-    return kept
-
-
-def _all_missing(fields: pl.Series) -> bool:
-    return bool(fields.str.strip_chars().str.to_lowercase().is_in(["", *_MISSING]).all())
 
 
 def _sample_names(table: Table, values: list[int]) -> tuple[str, ...]:
@@ -230,11 +216,11 @@ def _refuse_wrong(table: Table, column: int, values: NDArray[np.float64], text: 
         return
     value = text[int(wrong[0])].strip()
     advice = (
-        "Write 0 where there is no peak (a table with missing values cannot tell closed from unmeasured), or remove the "
-        "column if it is no sample."
+        "Write 0 where there is no peak (a table with missing values cannot tell closed from unmeasured)"
         if not np.isfinite(values[wrong[0]])
-        else "Give counts or normalised signal, not logarithms, differences or z-scores."
+        else "Give counts or normalised signal, not logarithms, differences or z-scores"
     )
+    advice += ", or remove the column if it is no sample."
     if "," in value:
         advice = "Write decimals with a point and nothing between thousands."
     raise InputError(

@@ -3,7 +3,7 @@
 import csv
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +13,7 @@ from atac2rna.errors import InputError
 from atac2rna.files import read_text_bytes
 
 _MISSING = {"na", "n/a", "nan", "-nan", "null", "none", "inf", "-inf", "+inf", "infinity"}
+_UNKNOWN = ("na", "n/a", "nan", "null", "none")
 _ENSEMBL_ID = re.compile(r"^ENS[A-Z]*[GT]R?\d")
 _ID_NAME = re.compile(
     r"(?:ensembl[ _.-]?)?(?:gene|target|transcript|tracking|feature)?[ _.-]?(?:stable )?(?:ids?|name|symbol)?",
@@ -85,6 +86,17 @@ class Table:
                 kept.append(column)
         return kept
 
+    def without_values(self, columns: Iterable[int]) -> list[int]:
+        """Give the columns in which every field is empty or stands for a missing value (NA)."""
+        wanted = list(columns)
+        top = self.read(wanted, rows=100) if wanted else pl.DataFrame()
+        likely = [column for column in wanted if _all_missing(top[str(column)])]
+        return [column for column in likely if _all_missing(self.read([column])[str(column)])]
+
+    def blank_columns(self) -> list[int]:
+        """Give the columns without name and without values, as separators at the ends of lines make; they are no data."""
+        return self.without_values(column for column, name in enumerate(self.header or ()) if not name)
+
     def label(self, column: int) -> str:
         """Name a column for an error message."""
         if self.header is None or not self.header[column]:
@@ -105,8 +117,9 @@ def read_table(path: Path, *, what: str) -> Table:
     """Read a table of text: tabs, commas, semicolons or single spaces; gzip, byte-order mark, any line ends, quotes.
 
     Comment lines (`#`) may stand at the head, a header of one field less than the rows (as R writes row names) gets
-    an empty first name, and the two lines before the header of a GCT file are understood. Quotes either enclose whole
-    fields or, where they enclose none, are characters like any other (`3" end`).
+    an empty first name, or an empty last one where every row ends with a separator, and the two lines before the header of
+    a GCT file are understood. Quotes either enclose whole fields or, where they enclose none, are characters like any other
+    (`3" end`).
 
     Args:
         path: The file.
@@ -133,15 +146,15 @@ def read_table(path: Path, *, what: str) -> Table:
         raise InputError(f"{path} line {first}: {what} has at least two columns; got one. Separate columns by tabs.")
     width = len(heads[-1])
     header: tuple[str, ...] | None = None
-    if dims is not None or _is_header(heads):
+    in_comment = not (dims is not None or _is_header(heads))
+    if not in_comment:
         header = tuple(heads[0])
         start, first = _next_line(text, start), first + 1
-        if len(header) == width - 1:
-            header = ("", *header)
-        width = len(header)
     elif comments:
         named = _fields(comments[-1].lstrip("#"), separator, quoted)
-        header = tuple(named) if len(named) == width else None
+        header = tuple(named) if len(named) in (width, width - 1) else None
+    short = header is not None and len(header) == width - 1
+    width = width if header is None or short else len(header)
     body = text[start:].lstrip(b"\n")
     body = re.sub(rb"\n{2,}", b"\n", body) if b"\n\n" in body else body
     if not body.strip():
@@ -150,7 +163,17 @@ def read_table(path: Path, *, what: str) -> Table:
     rows = body.count(b"\n")
     table = Table(path, header, width, rows, first, separator, quoted, body, text, dims)
     _refuse_ragged(table)
-    return table
+    return _with_whole_header(table, row_names=not in_comment) if short else table
+
+
+def _with_whole_header(table: Table, *, row_names: bool) -> Table:
+    """Name all columns of a table whose header is one field short: the rows end with a separator, or begin with a name."""
+    names = table.header or ()
+    last = table.width - 1
+    ends = all((table.read([last], rows=rows)[str(last)].str.strip_chars() == "").all() for rows in (100, None))
+    if ends:
+        return replace(table, header=(*names, ""))
+    return replace(table, header=("", *names) if row_names else None)
 
 
 def bam_names(paths: Sequence[str]) -> tuple[str, ...]:
@@ -234,6 +257,10 @@ def _is_header(heads: list[list[str]]) -> bool:
     if _ID_NAME.fullmatch(first[0]):
         return True
     return not any(_is_value(field) for field in first[1:])
+
+
+def _all_missing(fields: pl.Series) -> bool:
+    return bool(fields.str.strip_chars().str.to_lowercase().is_in(["", *_UNKNOWN]).all())
 
 
 def _is_value(field: str) -> bool:

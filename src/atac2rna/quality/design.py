@@ -42,6 +42,10 @@ def _shared_donors(cohort: CheckInput) -> list[Finding]:
     shared = {donor: rows for donor, rows in donors.items() if len({cohort.groups[row] for row in rows}) > 1}
     if not shared:
         return []
+    scored = [row for row, has in enumerate(cohort.has_rna) if has] or list(range(len(cohort.samples)))
+    known = dict.fromkeys(cohort.columns["donor"][row] for row in scored)
+    if len(known) == 1 and all(known):
+        return [_one_donor(next(iter(known)), "samples" if len(scored) == len(cohort.samples) else "samples with RNA")]
     rows = sorted(row for rows in shared.values() for row in rows)
     first = next(iter(shared))
     return [
@@ -52,9 +56,32 @@ def _shared_donors(cohort: CheckInput) -> list[Finding]:
             f"{len(shared)} of {count_phrase(len(donors), 'donor')}",
             f"{len(shared)} of {count_phrase(len(donors), 'donor')} gave samples to more than one group, the first "
             f"{first}: a split by group leaves the donor's genome on both sides.",
-            "Hold out by `donor`, or give all samples of a donor one group.",
+            _donor_remedy(cohort, scored),
         )
     ]
+
+
+def _one_donor(donor: str, scored: str) -> Finding:
+    """Say what scores speak of where no split can leave the donor out."""
+    return Finding(
+        "note",
+        "donor-across-groups",
+        "atlas",
+        "1 donor",
+        f"All {scored} are of one donor, {donor}: every split leaves its genome on both sides.",
+        "Read scores as those of further samples of this donor (of mice: of this strain).",
+    )
+
+
+def _donor_remedy(cohort: CheckInput, scored: list[int]) -> str:
+    """Say what can be done: a hold-out by donor needs one for every sample that is scored, and divides no group."""
+    donors = [cohort.columns["donor"][row] for row in scored]
+    if not all(donors):
+        return "Give all samples of a donor one group, or fill in `donor` for every sample and hold out by it."
+    groups = [cohort.groups[row] for row in scored]
+    if len(set(zip(groups, donors, strict=True))) > len(set(groups)):
+        return "Give all samples of a donor one group."
+    return "Hold out by `donor`, or give all samples of a donor one group."
 
 
 def _lineages(cohort: CheckInput) -> list[Finding]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from atac2rna.annotations import AnnotationSource, Release, release_path
+from atac2rna.annotations import ROOTS, Release, is_kept, kept_address, release_path
 from atac2rna.cache import CACHE_VARIABLE
 from atac2rna.errors import InputError, nearest_names
 from atac2rna.files import make_folder
@@ -18,18 +18,11 @@ from atac2rna.sources.part import Part, held_part
 from atac2rna.sources.transfer import download
 from atac2rna.sources.wanted import Wanted
 
-ROOTS: dict[AnnotationSource, str] = {
-    "GENCODE": "https://ftp.ebi.ac.uk/pub/databases/gencode",
-    "ENSEMBL": "https://ftp.ensembl.org/pub",
-}
-"""Where the releases lie; a mirror replaces the root and keeps what is below."""
-
 _MD5 = re.compile(r"([0-9a-f]{32})\s+\*?(?:\./)?([^\s/]+)")
 _SUM = re.compile(r"([0-9]{1,5})\s+([0-9]{1,13})\s+(?:\./)?([^\s/]+)")
 _ENSEMBL_NAMES = {"hg38": "GRCh38", "hg19": "GRCh37", "mm10": "GRCm38", "mm39": "GRCm39"}
 _IDLE = 600.0
 """Seconds that another process is given to fetch and convert a GTF; then the table is made beside it."""
-_SPECIES = {"human": "homo_sapiens", "mouse": "mus_musculus"}
 
 
 @dataclass(frozen=True)
@@ -55,14 +48,15 @@ def fetch_gene_table(
     watch: Watch | None = None,
     working: Callable[[str], None] = lambda _: None,
 ) -> KeptTable:
-    """Have the gene table of a release in the cache, fetching its GTF unless it is there.
+    """Have the gene table of a release in the cache, fetching its GTF unless it is there, from where it is asked of.
 
-    The GTF is verified by the checksums that lie beside it and not kept. The first lines of the table tell its source. Of
-    several processes that want one table, one makes it and the others wait.
+    The GTF is verified by the checksums that lie beside it and not kept. The first lines of the table tell its source; a
+    table that was made from another one is replaced. Of several processes that want one table, one makes it and the others
+    wait.
 
     Args:
         release: Which.
-        mirror: Root of a mirror, in place of that in `ROOTS`.
+        mirror: Root of a mirror, in place of that in `annotations.ROOTS`.
         patience: How long faults of the network are borne.
         watch: Told how the download comes along.
         working: Told what is being done after it.
@@ -72,17 +66,28 @@ def fetch_gene_table(
         InputError: If the release has no such file, or the cache cannot be written.
     """
     path = release_path(release)
-    if not path.is_file():
+    if not is_kept(release, mirror=mirror):
         root = (mirror or ROOTS[release.source]).rstrip("/")
         make_folder(path.parent, remedy=f"name another folder for the cache in {CACHE_VARIABLE}")
         with (
             Connection(mirrors=(root,), patience=patience) as connection,
             held_part(path, idle=_IDLE) as hold,
         ):
-            if not path.is_file():  # else another process was faster
-                wanted = _listed(connection, release, f"{root}/{_below(release)}")
+            if not is_kept(release, mirror=mirror):  # else another process was faster
+                if path.is_file():
+                    working(f"{release.name}: the table in the cache {_told_of(path)}; asking {root}")
+                wanted = _listed(connection, release, release.address(root))
                 return _converted(connection, release, wanted, path, hold, watch or Watch(), working)
     return KeptTable(path, read_annotation(path, assembly=release.assembly), fetched=False)
+
+
+def _told_of(path: Path) -> str:
+    """Say why a table in the cache is not taken."""
+    try:
+        address = kept_address(path)
+    except InputError:
+        return "is damaged"
+    return "does not say where it comes from" if address is None else f"comes from {address}"
 
 
 def _converted(
@@ -123,14 +128,6 @@ def _converted(
     return KeptTable(path, table, fetched=True)
 
 
-def _below(release: Release) -> str:
-    """Folder of a release below the root."""
-    if release.source == "GENCODE":
-        folder = release.number if release.organism == "mouse" else release.number[1:]
-        return f"Gencode_{release.organism}/release_{folder}"
-    return f"release-{release.number}/gtf/{_SPECIES[release.organism]}"
-
-
 def _listed(connection: Connection, release: Release, folder: str) -> Wanted:
     """Choose the GTF of the reference chromosomes among the files that the checksums list."""
     if release.source == "GENCODE":
@@ -140,7 +137,7 @@ def _listed(connection: Connection, release: Release, folder: str) -> Wanted:
         name = re.compile(rf"gencode[._]{number}(?:\.annotation)?(?:\.GRCh37)?\.gtf\.gz")
     else:
         listing, line = f"{folder}/CHECKSUMS", _SUM
-        species = _SPECIES[release.organism].capitalize()
+        species = release.species.capitalize()
         name = re.compile(re.escape(f"{species}.{_ENSEMBL_NAMES[release.assembly]}.{release.number}.gtf.gz"))
     text = connection.get_text(listing)
     files = {found[found.re.groups]: found for row in text.splitlines() if (found := line.fullmatch(row.strip()))}

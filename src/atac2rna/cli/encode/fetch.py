@@ -98,14 +98,14 @@ def _told_what_stays(console: "Console") -> Iterator[None]:
 
 def _gene_table(console: "Console", name: str, *, mirror: str | None, at_home: bool) -> None:
     """Have the gene table of a release in the cache; the set is there without it, too, so a failure is a note."""
-    from atac2rna.annotations import parse_release, release_path
+    from atac2rna.annotations import is_kept, parse_release
     from atac2rna.cli.transfers import shown_transfers
     from atac2rna.errors import InputError
     from atac2rna.sources.gene_releases import fetch_gene_table
 
     try:
         release = parse_release(name)
-        if not (at_home or mirror or release_path(release).is_file()):
+        if not (at_home or mirror or is_kept(release)):
             console.note(f"{name}: not fetched, as another portal than ENCODE's was asked; see --mirror")
             return
         with shown_transfers(console, "gene table") as watch:

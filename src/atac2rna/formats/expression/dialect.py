@@ -137,7 +137,8 @@ def _recognised(table: Table, gene_column: str | None, value_column: str | None,
     ids = gene if isoform is None else isoform
     if ids is None:
         raise InputError(_no_gene_ids(table))
-    dialect: Dialect = "gct" if table.dims is not None else "two-column" if table.width == 2 else "table"
+    two = len(_named_columns(table)) == 2
+    dialect: Dialect = "gct" if table.dims is not None else "two-column" if two else "table"
     return Layout(
         next((known for known, signature in _SIGNATURES.items() if signature <= set(names)), dialect),
         ids,
@@ -187,7 +188,7 @@ def _headerless(table: Table, gene_column: str | None, value_column: str | None)
 
 def _featurecounts(table: Table, gene_column: str | None, value_column: str | None) -> Layout:
     """Counts stand after the lengths and after the attributes that --extraAttributes adds, which are text."""
-    columns = table.numeric_columns(range(6, table.width))
+    columns = table.numeric_columns(_named_columns(table, 6))
     if not columns:
         raise InputError(f"{table.path}: featureCounts writes counts after the column Length; got no such column.")
     samples = bam_names([table.label(column) for column in columns])
@@ -212,7 +213,7 @@ def _gct(table: Table, names: Sequence[str], gene_column: str | None) -> Layout:
             f"{table.path} line {table.first_line - 1}: the header of a GCT file names the columns Name and "
             f"Description; got {_seen(table)}."
         )
-    values = tuple(range(names.index("description") + 1, table.width))
+    values = tuple(_named_columns(table, names.index("description") + 1))
     if table.dims != (table.rows, len(values)):
         announced = table.dims or (0, 0)
         raise InputError(
@@ -229,7 +230,8 @@ def _matrix(table: Table, names: Sequence[str], gene_column: str | None, matrix:
     if ids is None and table.numeric_columns([0]):
         raise InputError(_no_gene_ids(table))
     ids = 0 if ids is None else ids
-    rest = [i for i in range(table.width) if i != ids and names[i] not in _NOT_SAMPLES]
+    columns = _named_columns(table)
+    rest = [i for i in columns if i != ids and names[i] not in _NOT_SAMPLES]
     values = tuple(table.numeric_columns(rest))
     if not values:
         raise InputError(
@@ -239,10 +241,16 @@ def _matrix(table: Table, names: Sequence[str], gene_column: str | None, matrix:
     for column in values:
         if _LOGARITHM.search(names[column]):
             raise InputError(_logarithms(table, column))
-    if table.width == 2:
+    if len(columns) == 2:
         return Layout("two-column", ids, values)
     length = next((names.index(name) for name in _LENGTHS if name in names), None)
     return Layout("matrix", ids, values, samples=_sample_names(table, values), length=length)
+
+
+def _named_columns(table: Table, first: int = 0) -> list[int]:
+    """The columns from `first` on, without those that have neither name nor values."""
+    blank = table.blank_columns()
+    return [column for column in range(first, table.width) if column not in blank]
 
 
 def _sample_names(table: Table, values: Sequence[int]) -> tuple[str, ...]:

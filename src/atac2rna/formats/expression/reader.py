@@ -14,6 +14,8 @@ from atac2rna.formats.expression.genes import find_genes, is_read_total
 from atac2rna.formats.expression.units import are_counts, to_tpm
 from atac2rna.formats.table import Table, read_table
 
+WHAT = "a gene expression table"
+
 
 @dataclass(frozen=True)
 class ExpressionFile:
@@ -33,6 +35,7 @@ class ExpressionFile:
         dropped: How many rows were left out, by reason ("spike-in", "tRNA"); reasons without a row are not listed.
         merged: Rows added to another row of the same gene: copies on Y of pseudoautosomal genes (of transcripts, in
             a table of transcripts), and the loci into which StringTie splits a gene.
+        blank: Columns without name and without values, which were left out (`column 6`).
     """
 
     path: Path
@@ -44,6 +47,7 @@ class ExpressionFile:
     versioned: bool
     dropped: dict[str, int]
     merged: int
+    blank: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Hold the shape; the values are validated where the file is read."""
@@ -95,7 +99,7 @@ def read_expression(
             not finite, a gene is repeated, the genes of transcripts are unknown, counts come without lengths, or values
             look like logarithms.
     """
-    table = read_table(path, what="a gene expression table")
+    table = read_table(path, what=WHAT)
     layout = recognise(table, gene_column=gene_column, value_column=value_column, matrix=matrix)
     wanted = [column for column in (layout.ids, layout.genes, layout.length) if column is not None]
     frame = table.read([*wanted, *layout.values])
@@ -113,7 +117,16 @@ def read_expression(
     gene_ids, tpm = _sum_by_gene(rows.gene, values[rows.at])
     dropped = rows.dropped | ({"total of reads": int(total.sum())} if total.any() else {})
     return ExpressionFile(
-        path, gene_ids, layout.samples, tpm, layout.dialect, layout.unit, rows.versioned, dropped, rows.merged
+        path,
+        gene_ids,
+        layout.samples,
+        tpm,
+        layout.dialect,
+        layout.unit,
+        rows.versioned,
+        dropped,
+        rows.merged,
+        blank=tuple(table.label(column) for column in table.blank_columns()),
     )
 
 

@@ -121,7 +121,7 @@ def _advice(value: str, *, several: bool) -> str:
     if "," in value:
         return "Write decimals with a point and nothing between thousands."
     if value.startswith("-") and value[1:2].isdigit():
-        return "Logarithms? Give plain TPM."
+        return "Logarithms? Give plain TPM" + (", or remove the column if it is no sample." if several else ".")
     if several:
         return "Remove the row of a gene that was not measured, or the column if it is no sample."
     return "Remove the row of a gene that was not measured, or name another column with --value-column."
