@@ -73,6 +73,7 @@ def test_what_behaves_as_documented_holds(portal: Portal) -> None:
         (Fault(faults.without_field("accession"), query="assay_title=ATAC-seq", times=None), QUERIES, "accession"),
         (Fault(faults.with_field("surprise", 1), query="control_type", times=None), CUT, "surprise"),
         (Fault(faults.range_ignored(), role="storage", times=None), PARTS, "200"),
+        (Fault(faults.without_field("cloud_metadata"), query="type=File", times=None), PARTS, "none of"),
         (Fault(faults.wrong_bytes(), role="storage", times=None), PEAKS, "md5"),
     ],
     ids=lambda value: value if isinstance(value, str) and " " not in value else "",

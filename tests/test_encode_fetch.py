@@ -290,12 +290,16 @@ def test_a_path_of_a_manifest_that_is_not_that_of_its_file(portal: Portal, pairs
         fetched(portal, replace(order, pinned=pinned), tmp_path / "two")
 
 
-def test_every_fault_is_counted(portal: Portal, pairs: Path, tmp_path: Path) -> None:
+def test_every_fault_is_told(portal: Portal, pairs: Path, tmp_path: Path) -> None:
     order = read_order(pairs=pairs, manifest=None)
-    for row in order.samples[:3]:
-        portal.catalogue.change(row.atac_files[0], status="revoked")
-    with pytest.raises(InputError, match=r"\(3 such faults in all\)"):
+    first, second, third = (row.atac_files[0] for row in order.samples[:3])
+    portal.catalogue.change(first, status="revoked")
+    portal.catalogue.change(second, no_file_available=True)
+    portal.catalogue.remove(third)
+    with pytest.raises(InputError) as caught:
         fetched(portal, order, tmp_path / "set")
+    for told in (f"{first} has been revoked", f"{second} is restricted or not", f"it knows no {third}"):
+        assert told in str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -414,6 +418,9 @@ def test_what_the_command_refuses(portal: Portal, pairs: Path, tmp_path: Path, c
     assert cli("encode", "fetch", pairs, "--manifest", pairs, *out).code == 2
     assert "give the manifest.json that fetch wrote" in cli("encode", "fetch", "--manifest", pairs, *out).err
     assert "no such file" in cli("encode", "fetch", tmp_path / "x.tsv", *out).err
+    assert "is a folder; name the manifest.json in it" in cli("encode", "fetch", "--manifest", tmp_path, *out).err
+    ended = cli("encode", "fetch", pairs, "-o", tmp_path / "set", "--portal", "portal.org")
+    assert ended.err.endswith("is no https address. Write it in full, as https://www.encodeproject.org.\n")
     ended = cli("encode", "fetch", pairs, "-o", tmp_path / "set", "--portal", "http://portal.org")
     assert (ended.code, "https" in ended.err) == (2, True)
 

@@ -431,9 +431,9 @@ def test_started_by_hand() -> None:
     command = [sys.executable, "-m", "tests.encode_portal", "--small", "--faults", "1", "--seed", "3"]
     with subprocess.Popen(command, cwd=REPOSITORY, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
-        lines = [process.stdout.readline() for _ in range(4)]
+        lines = [process.stdout.readline() for _ in range(5)]
         address = lines[0].split()[1]
-        assert f"atac2rna encode search --portal {address}" in lines[2]
+        assert f"atac2rna encode search --portal {address}" in lines[3]
         with pytest.raises((http.client.HTTPException, AssertionError)):
             assert ask(f"{address}/search/?type=File&format=json").status == 200
         process.send_signal(signal.SIGINT)

@@ -78,6 +78,10 @@ def test_a_person_may_change_the_table(tmp_path: Path) -> None:
         ("a\thg38\tENCFF001AAA\tENCSR001AAA\t", "line 2, column rna_files: the accession of an ENCODE file"),
         ("a\thg38\tENCFF001AAA;\t\t", "line 2, column atac_files: the accession of an ENCODE file"),
         ("a\thg38\t\tENCFF001AAA\t", "line 2: a sample has a peak file; column atac_files is empty"),
+        (
+            "a\thg38\tENCFF001AAA;ENCFF001AAA\t\t",
+            "column atac_files: a sample has each of its files once; 'ENCFF001AAA' stands there twice",
+        ),
         ("../a\thg38\tENCFF001AAA\t\t", "line 2: the name of a sample may serve as a file name"),
         (".a\thg38\tENCFF001AAA\t\t", "line 2: the name of a sample may serve as a file name"),
         ("a\thg38\tENCFF001AAA", "line 2: every row has as many fields as the header, 5; got 3"),
@@ -161,6 +165,7 @@ def changed(tmp_path: Path, *keys: Any, value: Any) -> Path:
 
 
 FILE = ("files", "ENCFF001AAA")
+SAMPLE = {"sample": "a", "atac": ["ENCFF001AAA"], "rna": [], "columns": {"assembly": "hg38"}}
 
 
 @pytest.mark.parametrize(
@@ -181,11 +186,15 @@ FILE = ("files", "ENCFF001AAA")
         (("samples", 0, "atac"), ["ENCFF009AAA"], "atac names files of the set; 'ENCFF009AAA' is none of them"),
         (("samples", 0, "sample"), "../a", "the name of a sample may serve as a file name"),
         (("samples", 0, "sample"), "#a", "the name of a sample may serve as a file name"),
-        (("samples", 0, "columns"), {"group": "a\tb"}, "hold text without tabs"),
-        (("samples", 0, "columns"), {"group": "\ud800"}, "hold text without tabs"),
-        (("samples", 0, "columns"), {"": "x"}, "columns have a name"),
+        (("samples", 0, "columns"), {"assembly": "hg38", "group": "a\tb"}, "hold text without tabs"),
+        (("samples", 0, "columns"), {"assembly": "hg38", "group": "\ud800"}, "hold text without tabs"),
+        (("samples", 0, "atac"), ["ENCFF001AAA"] * 2, "sample 1, atac: a sample has each of its files once"),
+        (("samples", 0, "atac"), [], "sample 1: a sample has a peak file"),
+        (("samples", 0, "columns"), {"group": "g"}, "sample 1: a sample has an assembly"),
+        (("samples", 0, "columns"), {"assembly": "hg38", "sample": "x"}, "has a column 'sample' of its own"),
+        (("samples", 0, "columns"), {"assembly": "hg38", "": "x"}, "columns have a name"),
         (("samples", 0, "columns"), {"rna": "x"}, "samples.tsv has a column 'rna' of its own"),
-        (("samples",), [{"sample": "a", "atac": [], "rna": [], "columns": {}}] * 2, "sample names are unique; 'a'"),
+        (("samples",), [SAMPLE] * 2, "sample names are unique; 'a'"),
         (("samples",), [], "a set has samples; got none"),
         (("schema",), 2, "is not a manifest of atac2rna encode fetch, schema 1"),
         (("files",), [], "the field files is an object"),

@@ -28,3 +28,9 @@ def nearest_names(name: str, known: list[str] | tuple[str, ...], count: int = 3)
         return "there are none"
     shown = ", ".join(known[:12])
     return f"known: {shown}{', ...' if len(known) > 12 else ''}"
+
+
+def nearest_sentence(name: str, known: list[str] | tuple[str, ...]) -> str:
+    """Phrase `nearest_names` with its full stop, for a message that goes on."""
+    near = nearest_names(name, known)
+    return near if near.endswith("?") else f"{near}."

@@ -42,7 +42,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         _say(
             f"portal   {portal.url}",
             f"storage  {portal.storage_url}",
-            f"try      atac2rna encode search --portal {portal.url} --organism human --assembly GRCh38 -o pairs.tsv",
+            "try      export ATAC2RNA_CACHE=test_cache      # what this portal makes up is not kept with what is real",
+            f"         atac2rna encode search --portal {portal.url} --organism human --assembly GRCh38 -o pairs.tsv",
             f"         atac2rna annotation GENCODE:V29 --mirror {portal.storage_url}/gencode -o genes.tsv.gz",
         )
         try:

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from atac2rna.errors import InputError, nearest_names
+from atac2rna.errors import InputError, nearest_names, nearest_sentence
 from atac2rna.extras import import_anndata
 
 _AT_ONCE = 1 << 22
@@ -233,7 +233,7 @@ def _modality(path: Path, stored: Any, name: str, layer: str | None, read: Calla
     if name not in stored:
         raise InputError(
             f"{path}: a MuData file for an atlas has the modalities atac and rna; got none named {name!r}; "
-            f"{nearest_names(name, list(stored))} Rename it."
+            f"{nearest_sentence(name, list(stored))} Rename it."
         )
     group = stored[name]
     layers = list(group["layers"]) if "layers" in group else []

@@ -10,7 +10,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from atac2rna.annotations import cached_releases, usual_release
-from atac2rna.errors import InputError, nearest_names
+from atac2rna.errors import InputError, nearest_sentence
 from atac2rna.formats.annotation import read_annotation
 from atac2rna.genome import GeneTable
 from atac2rna.shipped import ASSEMBLIES, shipped_gene_table
@@ -107,11 +107,11 @@ def find_places(known: Mapping[str, GenePlaces], assembly: str, *, model_genes: 
             f"{', '.join(cached)}. Pass one: --annotation {assembly}={next(iter(cached.values()))}."
         )
     if found is None:
-        near = nearest_names(assembly, [*known])
+        near = nearest_sentence(assembly, [*known])
         usual = usual_release(assembly)
         raise InputError(
             f"predictions need to know where the genes lie; there is no gene table of {assembly!r}; "
-            f"{near}{'' if near.endswith('?') else '.'} For another assembly pass --annotation {assembly}=FILE (a GTF, GFF3, "
+            f"{near} For another assembly pass --annotation {assembly}=FILE (a GTF, GFF3, "
             f"BioMart export or gene table){f', or fetch one: atac2rna annotation {usual}' if usual else ''}."
         )
     return read_places(model_genes, found, assembly=assembly)

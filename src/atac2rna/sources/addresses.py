@@ -104,7 +104,7 @@ def _parsed(url: str) -> Address:
     except ValueError:
         raise SourceError("is no address", url=url) from None
     if parts.scheme not in _DEFAULT_PORT or not host:
-        raise SourceError("is no https address", url=url)
+        raise SourceError("is no https address", url=url, remedy="Write it in full, as https://www.encodeproject.org.")
     if "@" in parts.netloc:
         raise SourceError("carries a user name; released data need none", url=url)
     if any(unquote(step) in (".", "..") for step in parts.path.split("/")):

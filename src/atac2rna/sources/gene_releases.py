@@ -8,7 +8,7 @@ from pathlib import Path
 
 from atac2rna.annotations import ROOTS, Release, is_kept, kept_address, release_path
 from atac2rna.cache import CACHE_VARIABLE
-from atac2rna.errors import InputError, nearest_names
+from atac2rna.errors import InputError, nearest_sentence
 from atac2rna.files import make_folder
 from atac2rna.formats.annotation import read_annotation, write_gene_table
 from atac2rna.genome import GeneTable
@@ -143,7 +143,7 @@ def _listed(connection: Connection, release: Release, folder: str) -> Wanted:
     files = {found[found.re.groups]: found for row in text.splitlines() if (found := line.fullmatch(row.strip()))}
     chosen = [file for file in files if name.fullmatch(file)]
     if len(chosen) != 1:
-        near = nearest_names(release.number, [file for file in files if "gtf" in file])
+        near = nearest_sentence(release.number, [file for file in files if "gtf" in file])
         raise InputError(
             f"{listing}: lists one GTF of the whole of {release.name}; got {len(chosen)} of {len(files)} files; {near} "
             "Fetch it by hand and pass it to build with --annotation."

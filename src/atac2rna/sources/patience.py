@@ -78,11 +78,11 @@ class Tries:
             raise SourceError(
                 f"{fault.reason}, and asks to be left alone for {fault.wait:,.0f} s",
                 url=fault.url,
-                remedy=f"Run the same command again after {back:%Y-%m-%d %H:%M} UTC; what has come is kept.",
+                remedy=f"Run the same command again after {back:%Y-%m-%d %H:%M} UTC.",
             ) from fault
         if self._failed >= self._patience.attempts:
             times = "once" if self._failed == 1 else f"{self._failed} times in a row"
-            remedy = fault.remedy or "Run the same command again later; what has come is kept."
+            remedy = fault.remedy or "Run the same command again later."
             raise SourceError(f"{fault.reason} ({times})", url=fault.url, remedy=remedy) from fault
         self._retried(fault.reason)
         wait = min(self._patience.longest, self._patience.backoff * 2 ** (self._failed - 1)) * self._draw.random()

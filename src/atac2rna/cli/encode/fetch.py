@@ -89,9 +89,11 @@ def fetch(
 
 @contextmanager
 def _told_what_stays(console: "Console") -> Iterator[None]:
+    from atac2rna.sources.download import FailedFilesError
+
     try:
         yield
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, FailedFilesError):
         console.note("fetch: what has come is kept; the same command goes on from there")
         raise
 

@@ -199,7 +199,11 @@ def _say(console: "Console", found: "Found", output: Path, beside: tuple[Path, P
     console.say()
     console.say("pairs: " + ", ".join(f"{count} {level}" for level, count in found.levels()))
     groups = len(set(found.group_of_pairs()))
-    console.say(f"{output}: {len(found.pairs)} pairs in {found.lineages} lineages and {groups} groups")
+    pairs, lineages, in_groups = (
+        f"{count} {noun}{'' if count == 1 else 's'}"
+        for count, noun in ((len(found.pairs), "pair"), (found.lineages, "lineage"), (groups, "group"))
+    )
+    console.say(f"{output}: {pairs} in {lineages} and {in_groups}")
     console.say(f"{beside[0]}: {len(found.unpaired)} experiments in no pair, with the reason")
     console.say(f"{beside[1]}: what the portal answered")
     if found.pairs:

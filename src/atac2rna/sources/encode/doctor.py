@@ -96,9 +96,10 @@ def examine(portal: Portal, *, progress: Callable[[str], None] = lambda _: None)
     if not usable:
         yield Check("files can be had", "not seen", "no file that can be had")
         return
-    for what, wanted in (("the public storage address", 0), ("the portal's own address", -1)):
-        file = min(usable, key=lambda file: (len(file.urls) < 2, file.size, file.accession))
-        yield _check(f"{what} leads to storage that gives parts", partial(_part, connection, file, file.urls[wanted]))
+    smallest = sorted(usable, key=lambda file: (file.size, file.accession))
+    public = [file for file in smallest if len(file.urls) > 1]
+    for what, able, wanted in (("the public storage address", public, 0), ("the portal's own address", smallest, -1)):
+        yield _check(f"{what} leads to storage that gives parts", partial(_part, connection, able, wanted, len(usable)))
     progress("fetching the smallest peak file and the head of a gene quantification")
     for kind, look in (("gene quantifications", _table_head), ("peaks", _whole_peaks)):
         chosen = [file for file in usable if kind in file.output_type]
@@ -286,10 +287,13 @@ def _by_accession(portal: Portal, files: Sequence[DataFile]) -> Examined:
     return _held(came == names, f"asked for {', '.join(names)}; got {', '.join(came)}")
 
 
-def _part(connection: Connection, file: DataFile, url: str) -> Examined:
+def _part(connection: Connection, able: Sequence[DataFile], wanted: int, total: int) -> Examined:
     """Ask for the first bytes; the portal itself gives no parts, the storage behind it does."""
-    with connection.open(url, accepted=(200, 206), part={"Range": f"bytes=0-{_HEAD - 1}"}) as answer:
-        told = f"{file.accession}: {urlsplit(answer.url).hostname} answers {answer.status}"
+    if not able:
+        return "fails", f"none of {total} files has one"
+    file = able[0]
+    with connection.open(file.urls[wanted], accepted=(200, 206), part={"Range": f"bytes=0-{_HEAD - 1}"}) as answer:
+        told = f"{len(able)} of {total} files have one; {file.accession}: {urlsplit(answer.url).hostname} answers {answer.status}"
         return _held(answer.status == 206, f"{told}, {answer.headers.get('Content-Range', 'no Content-Range')}")
 
 

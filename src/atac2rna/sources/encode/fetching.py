@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
-from atac2rna.errors import InputError, nearest_names
+from atac2rna.errors import InputError, nearest_sentence
 from atac2rna.files import peek_text, whole_file
 from atac2rna.sources.download import Obtained, Wanted, Watch, download_all
 from atac2rna.sources.encode.data_file import QUANTIFICATIONS, DataFile
@@ -216,7 +216,7 @@ def _refuse_other_content(file: DataFile, path: Path) -> None:
         if missing:
             raise InputError(
                 f"{path} line 1: gene quantifications have the columns {' and '.join(_TABLE_COLUMNS)}; {missing[0]} is missing "
-                f"in {file.accession}, {nearest_names(missing[0], columns)}. Take the sample out, and tell the portal."
+                f"in {file.accession}, {nearest_sentence(missing[0], columns)} Take the sample out, and tell the portal."
             )
     elif len(columns) != _PEAK_COLUMNS or not (columns[1] + columns[2]).isdecimal():
         raise InputError(

@@ -92,7 +92,8 @@ class Hit:
 
     def fault(self, path: str, law: str, value: Any) -> InputError:
         """Phrase that a field is not what the portal's schema says."""
-        shown = str(value)[:80].encode("utf-8", "replace").decode()
+        told = ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
+        shown = told[:80].encode("utf-8", "replace").decode()
         return InputError(
             f"{self.source}: the field {path} of {self.name} is {law}; got {shown!r}. Try again later; if it stays "
             "so, the portal has changed: run atac2rna encode doctor, and report what it says."

@@ -12,6 +12,7 @@ from atac2rna.sources.encode.portal import Portal
 from atac2rna.sources.encode.receipt import PinnedFile
 
 _AT_ONCE = 100
+_SHOWN = 20
 _GENTLE = {"archived": "a newer one may have taken its place", "revoked": "the portal no longer vouches for it"}
 
 
@@ -82,8 +83,9 @@ def judged(
     )
     faults.extend(fault for fault in of_the_set if fault)
     if faults:
-        more = f" ({len(faults)} such faults in all)" if len(faults) > 1 else ""
-        raise InputError(f"{faults[0]}{more}. Nothing was fetched; search again, or take these samples out.")
+        shown, further = "; ".join(faults[:_SHOWN]), len(faults) - _SHOWN
+        more = f"; and {further} more" if further > 0 else ""
+        raise InputError(f"{shown}{more}. Nothing was fetched; search again, or take these samples out.")
     return told
 
 
@@ -141,7 +143,7 @@ def _families(samples: Sequence[PairRow], files: Mapping[str, DataFile], where: 
 def _organisms(samples: Sequence[PairRow], where: str) -> str:
     """Say that samples of two organisms are mixed: they have no gene in common."""
     of = {canonical_assembly(name): organism for organism, known in ORGANISMS.items() for name in known.annotations}
-    found = {of[name] for row in samples if (name := canonical_assembly(row.columns["assembly"])) in of}
+    found = {of[name] for row in samples if (name := canonical_assembly(row.columns.get("assembly", ""))) in of}
     return (
         f"{where}: the samples of a set are of one organism; got {' and '.join(sorted(found))}"
         if len(found) > 1

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from atac2rna.errors import InputError, nearest_names
+from atac2rna.errors import InputError, nearest_sentence
 from atac2rna.files import read_text_bytes, whole_file
 from atac2rna.formats.manifest import require_fit_name
 from atac2rna.formats.sheet import read_sheet, require_column_names, require_width, sheet_line
@@ -49,7 +49,6 @@ COLUMNS = (
 
 _WHAT = "a table of pairs (pairs.tsv, written by atac2rna encode search)"
 _HEADER = re.compile(r"# ([a-z0-9_]+): (.*)")
-_TAKEN = {"atac", "rna"}
 
 
 @dataclass(frozen=True)
@@ -100,7 +99,7 @@ def read_pairs(path: Path) -> PairsTable:
         if name not in header:
             raise InputError(
                 f"{path} line {header_line}: a table of pairs has the columns {', '.join(REQUIRED)}; {name!r} is missing, "
-                f"{nearest_names(name, tuple(header))}. Keep the columns that search wrote."
+                f"{nearest_sentence(name, tuple(header))} Keep the columns that search wrote."
             )
     require_column_names(path, header_line, header)
     require_free_columns(header, where=f"{path} line {header_line}")
@@ -117,16 +116,27 @@ def read_pairs(path: Path) -> PairsTable:
     return PairsTable(_head(path), rows)
 
 
-def require_free_columns(names: Iterable[str], *, where: str) -> None:
-    """Refuse columns that samples.tsv has for itself.
+def require_free_columns(names: Iterable[str], *, where: str, taken: Sequence[str] = ("atac", "rna")) -> None:
+    """Refuse columns that samples.tsv has for itself, `taken`.
 
     Raises:
         InputError: Naming the column.
     """
-    for name in _TAKEN & set(names):
-        raise InputError(
-            f"{where}: samples.tsv has a column {name!r} of its own, the files of a sample; rename this one."
-        )
+    for name in sorted(set(names).intersection(taken)):
+        raise InputError(f"{where}: samples.tsv has a column {name!r} of its own; rename this one.")
+
+
+def require_each_once(names: Sequence[str], *, where: str) -> None:
+    """Refuse a file that stands twice for one sample.
+
+    Raises:
+        InputError: Naming the file.
+    """
+    for name in names:
+        if names.count(name) > 1:
+            raise InputError(
+                f"{where}: a sample has each of its files once; {name!r} stands there twice. Take one out."
+            )
 
 
 def _row(path: Path, line: int, header: list[str], cells: list[str]) -> PairRow:
@@ -146,6 +156,7 @@ def _row(path: Path, line: int, header: list[str], cells: list[str]) -> PairRow:
 
 def _accessions(cell: str, where: str) -> tuple[str, ...]:
     names = [part.strip() for part in cell.split(";")] if cell.strip() else []
+    require_each_once(names, where=where)
     return tuple(checked_accession(name, "file", where=where) for name in names)
 
 

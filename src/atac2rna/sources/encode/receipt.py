@@ -11,7 +11,7 @@ from atac2rna.errors import InputError
 from atac2rna.files import whole_file
 from atac2rna.formats.manifest import require_fit_name
 from atac2rna.sources.encode.accession import checked_accession
-from atac2rna.sources.encode.pairs_table import PairRow, require_free_columns
+from atac2rna.sources.encode.pairs_table import PairRow, require_each_once, require_free_columns
 from atac2rna.sources.wanted import is_md5
 
 FORMAT = "atac2rna encode manifest"
@@ -128,7 +128,9 @@ def _parsed(path: Path) -> Any:
         return json.loads(path.read_bytes())
     except FileNotFoundError:
         raise InputError(f"{path}: no such file; the manifest.json that fetch wrote is expected there.") from None
-    except (ValueError, IsADirectoryError, RecursionError) as fault:
+    except IsADirectoryError:
+        raise InputError(f"{path}: is a folder; name the manifest.json in it.") from None
+    except (ValueError, RecursionError) as fault:
         raise InputError(f"{path}: is no JSON document ({fault}); give the manifest.json that fetch wrote.") from None
 
 
@@ -180,7 +182,9 @@ def _sample(value: Mapping[str, Any], number: int, files: Mapping[str, PinnedFil
     name = _field(value, "sample", str, where)
     columns = _field(value, "columns", dict, where)
     require_fit_name(name, what="a sample", where=where)
-    require_free_columns(columns, where=where)
+    require_free_columns(columns, where=where, taken=("sample", "atac", "rna"))
+    if not columns.get("assembly"):
+        raise InputError(f"{where}: a sample has an assembly; the column assembly is missing or empty. Add it.")
     for key, text in columns.items():
         if not key or not isinstance(text, str) or not (key + text).isprintable():
             raise InputError(
@@ -195,5 +199,8 @@ def _sample(value: Mapping[str, Any], number: int, files: Mapping[str, PinnedFil
             raise InputError(
                 f"{where}: {side} names files of the set; {str(unknown[0])[:40]!r} is none of them. Correct it."
             )
+        require_each_once(names, where=f"{where}, {side}")
         sides.append(tuple(names))
+    if not sides[0]:
+        raise InputError(f"{where}: a sample has a peak file; atac names none. Take the sample out, or add it.")
     return PairRow(name, sides[0], sides[1], dict(columns), number)

@@ -14,7 +14,7 @@ from atac2rna.errors import InputError
 from atac2rna.files import whole_file
 from atac2rna.formats.sheet import sheet_line
 from atac2rna.genome import canonical_assembly
-from atac2rna.sources.encode.accession import is_accession
+from atac2rna.sources.encode.accession import is_accession, link_name
 from atac2rna.sources.encode.criteria import (
     Criteria,
     admitted,
