@@ -32,6 +32,7 @@ from atac2rna.errors import InputError
         ("GENCODE:M1", None, "GENCODE:M1", "mouse", "mm9"),
         ("GENCODE:M2", None, "GENCODE:M2", "mouse", "mm10"),
         ("M21", None, "GENCODE:M21", "mouse", "mm10"),
+        ("GENCODE:vM21", None, "GENCODE:M21", "mouse", "mm10"),
         ("GENCODE:M25", None, "GENCODE:M25", "mouse", "mm10"),
         ("GENCODE:M26", None, "GENCODE:M26", "mouse", "mm39"),
         ("ENSEMBL:110", None, "ENSEMBL:110", "human", "hg38"),

@@ -236,6 +236,32 @@ def test_interruption_while_the_command_is_loaded(tmp_path: Path) -> None:
     assert (process.returncode, said) == (130, "atac2rna: interrupted.\n")
 
 
+DROP = """
+import signal, sys, time
+from atac2rna import checking
+from atac2rna.cli.main import run
+
+class Finalized:
+    def __del__(self): signal.raise_signal(getattr(signal, sys.argv[1]))
+
+def swallow(*_, **__):
+    Finalized()  # the exception ends in the finalizer
+    time.sleep(60)
+
+checking.check_target = swallow
+run(sys.argv[2:])
+"""
+
+
+@pytest.mark.parametrize(("name", "code"), [("SIGINT", 130), ("SIGTERM", 143)])
+def test_interruption_that_python_drops_is_sent_again(name: str, code: int, small_atlas: Path) -> None:
+    words = [name, "check", str(small_atlas)]
+    ended = subprocess.run(
+        [sys.executable, "-c", DROP, *words], capture_output=True, text=True, check=False, timeout=30
+    )
+    assert (ended.returncode, ended.stderr) == (code, "atac2rna: interrupted; nothing half-written is left.\n"), ended
+
+
 ABANDON = """
 import asyncio, sys
 from zarr.core import sync

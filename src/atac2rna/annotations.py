@@ -19,7 +19,7 @@ ROOTS: dict[AnnotationSource, str] = {
 }
 """Where the releases lie; a mirror replaces the root and keeps what is below."""
 
-_RELEASE = re.compile(r"(?:(GENCODE|ENSEMBL)[: ])?([VM]?)([1-9][0-9]{0,2}[a-d]?)", re.IGNORECASE | re.ASCII)
+_RELEASE = re.compile(r"(?:(GENCODE|ENSEMBL)[: ])?(V?M|V?)([1-9][0-9]{0,2}[a-d]?)", re.IGNORECASE | re.ASCII)
 _KEPT = re.compile(r"(GENCODE|ENSEMBL)-([VM]?)([1-9][0-9]*)([a-d]?)\.tsv\.gz")
 # First release on each assembly, newest first; what is older than the last line lies on assemblies of before 2009.
 _SINCE: dict[tuple[AnnotationSource, Organism], tuple[tuple[int, str], ...]] = {
@@ -79,7 +79,7 @@ def parse_release(text: str, *, organism: Organism | None = None) -> Release:
     """
     found = _RELEASE.fullmatch(text.strip())
     source, letter, number = (part or "" for part in found.groups()) if found else ("", "", "")
-    source, letter, number = source.upper(), letter.upper(), number.lower()
+    source, letter, number = source.upper(), letter.upper()[-1:], number.lower()  # vM21 is M21 in GENCODE's files
     if not (source or letter) or (source, letter) == ("ENSEMBL", "M"):
         raise InputError(
             f"an annotation is SOURCE:RELEASE; got {text!r}. Write GENCODE:V29, GENCODE:M21 or ENSEMBL:110."

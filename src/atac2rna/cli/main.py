@@ -6,10 +6,11 @@ import os
 import re
 import signal
 import sys
+import threading
 import warnings
 from itertools import pairwise
 from types import FrameType
-from typing import Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 from typer.exceptions import TyperException
@@ -19,8 +20,12 @@ from atac2rna.cli import annotation, build, check, demo, encode, evaluate, expor
 from atac2rna.cli.console import drop_unwritable
 from atac2rna.errors import InputError
 
+if TYPE_CHECKING:
+    from sys import UnraisableHookArgs
+
 INTERRUPTED = 128 + signal.SIGINT
 TERMINATED = 128 + signal.SIGTERM
+_MOMENT = 0.01  # seconds
 
 app = typer.Typer(
     name="atac2rna",
@@ -65,12 +70,22 @@ def _terminate(_number: int, _frame: FrameType | None) -> NoReturn:
     raise _Termination
 
 
+def _not_lost(fault: "UnraisableHookArgs") -> None:
+    """Send an interruption again that struck where Python drops exceptions (finalizers, the locks of imports)."""
+    if issubclass(fault.exc_type, KeyboardInterrupt):
+        number = signal.SIGTERM if issubclass(fault.exc_type, _Termination) else signal.SIGINT
+        threading.Timer(_MOMENT, signal.pthread_kill, (threading.main_thread().ident, number)).start()
+    else:
+        sys.__unraisablehook__(fault)
+
+
 def run(arguments: list[str] | None = None) -> None:
     """Run the command line and leave with its exit code.
 
     0 done; 1 findings; 2 usage or bad input; 130 interrupted; 143 terminated.
     """
     signal.signal(signal.SIGTERM, _terminate)
+    sys.unraisablehook = _not_lost
     # Ctrl-C in the middle of a read of zarr leaves coroutines that nobody awaits: nothing that a user could mend.
     warnings.filterwarnings("ignore", message="coroutine .* was never awaited", category=RuntimeWarning)
     sys.exit(_exit_code(sys.argv[1:] if arguments is None else arguments))
