@@ -64,8 +64,7 @@ def pair_experiments(
 
     Level by level, the strongest first, as many of the experiments still free as possible are paired; among the ways to do
     so the one is taken in which the pairs share most: biosamples, what these come from, donors, age, disease and sex, lab,
-    and time of release. No
-    experiment is used twice, so no truth stands for two samples.
+    and time of release. No experiment is used twice, so no truth stands for two samples.
 
     Args:
         accessibility: Experiments with a peak file.
