@@ -17,6 +17,8 @@ from atac2rna.errors import InputError
 from atac2rna.formats.manifest import read_manifest
 from atac2rna.simulate import Simulation, SimulationSettings, simulate
 from atac2rna.training import TrainingSettings, train
+from encode_portal import Portal, running_portal
+from encode_portal.made import Made, made
 from sample_files import Files
 
 # Threads of torch that wait for each other spin, and on a busy machine a network of this size takes twenty times as long.
@@ -36,6 +38,19 @@ class Ended(NamedTuple):
 
 Cli = Callable[..., Ended]
 """Takes the words after `atac2rna`."""
+
+
+@pytest.fixture(scope="session")
+def world() -> Made:
+    """The made-up catalogue of a portal; read only."""
+    return made()
+
+
+@pytest.fixture(scope="session")
+def portal(world: Made) -> Iterator[Portal]:
+    """A portal of it that no test changes."""
+    with running_portal(world.catalogue) as running:
+        yield running
 
 
 @pytest.fixture(scope="session", autouse=True)

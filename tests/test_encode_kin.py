@@ -1,34 +1,12 @@
 """A search among kin: pools, batches, unlike replicates and diseases of the made-up catalogue."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-
-from atac2rna.sources.connection import Connection
-from atac2rna.sources.encode.criteria import RNA_ASSAYS, Criteria
 from atac2rna.sources.encode.pairs_table import read_pairs
-from atac2rna.sources.encode.portal import Portal as Asked
-from atac2rna.sources.encode.search import Found, search, write_found
+from atac2rna.sources.encode.search import write_found
+from encode_found import found
 from encode_portal import Portal, running_portal
-from encode_portal.made import Made, made
-
-
-@pytest.fixture(scope="module")
-def world() -> Made:
-    return made()
-
-
-@pytest.fixture(scope="module")
-def portal(world: Made) -> Iterator[Portal]:
-    """A portal that no test changes."""
-    with running_portal(world.catalogue) as portal:
-        yield portal
-
-
-def found(portal: Portal, **criteria: object) -> Found:
-    with Connection(portal=portal.url, per_second=1000) as connection:
-        return search(Asked(connection), Criteria(**{"rna": RNA_ASSAYS, **criteria}), least="same-term")
+from encode_portal.made import Made
 
 
 def test_kin_are_one_group(world: Made, portal: Portal, tmp_path: Path) -> None:

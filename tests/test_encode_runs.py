@@ -1,36 +1,18 @@
 """A search among files of several runs and thresholds: the cases of `encode_portal.made_runs`."""
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from atac2rna.errors import InputError
 from atac2rna.sources.connection import Connection
-from atac2rna.sources.encode.criteria import RNA_ASSAYS, Criteria
 from atac2rna.sources.encode.fetching import fetch_set, read_order
 from atac2rna.sources.encode.portal import Portal as Asked
-from atac2rna.sources.encode.search import Found, search, write_found
-from encode_portal import Portal, running_portal
-from encode_portal.made import Made, made
-
-
-@pytest.fixture(scope="module")
-def world() -> Made:
-    return made()
-
-
-@pytest.fixture(scope="module")
-def portal(world: Made) -> Iterator[Portal]:
-    """A portal that no test changes."""
-    with running_portal(world.catalogue) as portal:
-        yield portal
-
-
-def found(portal: Portal, **criteria: object) -> Found:
-    with Connection(portal=portal.url, per_second=1000) as connection:
-        return search(Asked(connection), Criteria(**{"rna": RNA_ASSAYS, **criteria}))
+from atac2rna.sources.encode.search import write_found
+from encode_found import found
+from encode_portal import Portal
+from encode_portal.made import Made
 
 
 def test_dnase_peaks_are_of_one_false_discovery_rate(world: Made, portal: Portal) -> None:

@@ -1,23 +1,21 @@
 import gzip
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import polars as pl
 import pytest
 
 from atac2rna.errors import InputError
-from atac2rna.sources.connection import Connection, Patience
-from atac2rna.sources.encode.criteria import RNA_ASSAYS, Criteria
+from atac2rna.sources.connection import Connection
 from atac2rna.sources.encode.pairing import PairLevel
 from atac2rna.sources.encode.pairs_table import read_pairs
-from atac2rna.sources.encode.portal import Portal as Asked
-from atac2rna.sources.encode.search import Found, search, write_found
+from atac2rna.sources.encode.search import Found, write_found
 from conftest import Cli
+from encode_found import found
 from encode_portal import Fault, Portal, faults, running_portal
-from encode_portal.made import Made, made
+from encode_portal.made import Made
 
-HASTE = Patience(attempts=3, backoff=0.01, longest=0.2, connect=2, read=2)
 LEVELS: dict[str, PairLevel] = {
     "biosample": "same-biosample",
     "parent": "same-origin",
@@ -27,23 +25,6 @@ LEVELS: dict[str, PairLevel] = {
     "epigenome": "same-epigenome",
     "term": "same-term",
 }
-
-
-@pytest.fixture(scope="module")
-def world() -> Made:
-    return made()
-
-
-@pytest.fixture(scope="module")
-def portal(world: Made) -> Iterator[Portal]:
-    """A portal that no test changes."""
-    with running_portal(world.catalogue) as portal:
-        yield portal
-
-
-def found(portal: Portal, *, least: PairLevel = "same-term", **criteria: object) -> Found:
-    with Connection(portal=portal.url, patience=HASTE, per_second=1000) as connection:
-        return search(Asked(connection), Criteria(**{"rna": RNA_ASSAYS, **criteria}), least=least)
 
 
 def pairs(result: Found) -> dict[str, tuple[str, PairLevel]]:
