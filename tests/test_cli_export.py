@@ -96,6 +96,13 @@ def test_a_file_that_finds_no_room_is_one_sentence(small_atlas: Path, tmp_path: 
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_folder_is_not_written_over(small_atlas: Path, tmp_path: Path, cli: Cli) -> None:
+    (tmp_path / "x.h5mu").mkdir()
+    for words in ((), ("--overwrite",)):
+        ended = cli("export", small_atlas, "-o", tmp_path / "x.h5mu", *words)
+        assert ended.err.endswith("x.h5mu: is a folder where a file is to be written; choose another -o.\n"), words
+
+
 def test_a_file_that_is_there_stays(small_atlas: Path, tmp_path: Path, cli: Cli) -> None:
     path = tmp_path / "x.h5mu"
     path.write_text("mine")

@@ -236,6 +236,18 @@ def test_interruption_while_the_command_is_loaded(tmp_path: Path) -> None:
     assert (process.returncode, said) == (130, "atac2rna: interrupted.\n")
 
 
+@pytest.mark.parametrize("chain", ["__cause__", "__context__"])
+def test_interruption_that_a_library_turns_into_another_error(
+    chain: str, small_atlas: Path, tmp_path: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As pybind11 does in the import of a library, and Lightning by an exit."""
+    for fault in (ImportError("initialization failed"), SystemExit(1)):
+        setattr(fault, chain, KeyboardInterrupt())
+        strike(monkeypatch, "atac2rna.checking.find_problems", 1, fault)
+        ended = cli("check", small_atlas, "-o", tmp_path / "findings.tsv")
+        assert (ended.code, ended.err.splitlines()[-1][:22]) == (130, "atac2rna: interrupted;")
+
+
 DROP = """
 import signal, sys, time
 from atac2rna import checking

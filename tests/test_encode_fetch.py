@@ -419,6 +419,9 @@ def test_what_the_command_refuses(portal: Portal, pairs: Path, tmp_path: Path, c
     assert "give the manifest.json that fetch wrote" in cli("encode", "fetch", "--manifest", pairs, *out).err
     assert "no such file" in cli("encode", "fetch", tmp_path / "x.tsv", *out).err
     assert "is a folder; name the manifest.json in it" in cli("encode", "fetch", "--manifest", tmp_path, *out).err
+    ended = cli("encode", "fetch", pairs, *out, "--mirror", "/gencode")
+    assert (ended.code, "/gencode: is no https address" in ended.err) == (2, True)
+    assert not (tmp_path / "set").exists()
     ended = cli("encode", "fetch", pairs, "-o", tmp_path / "set", "--portal", "portal.org")
     assert ended.err.endswith("is no https address. Write it in full, as https://www.encodeproject.org.\n")
     ended = cli("encode", "fetch", pairs, "-o", tmp_path / "set", "--portal", "http://portal.org")

@@ -289,6 +289,13 @@ def run(number: int, replicate: int, *analyses: str, flag: bool = False, date: s
     return table(number, replicate, preferred_default=flag, analyses=links, date_created=date)
 
 
+def test_what_covers_a_missing_replicate_but_is_archived_is_told() -> None:
+    old = table(2, 2, analyses=[{"@id": "/analyses/ENCAN009AAA/", "title": "o", "status": "archived"}])
+    found, remark = choose_quantifications([table(1, 1), old], (1, 2), statuses=("released", "archived"))
+    assert [file.accession for file in found] == ["ENCFF001AAA"]
+    assert remark == "no gene quantification of replicate 2 but of an archived analysis, or archived: ENCFF002AAA"
+
+
 A, B = "ENCAN001AAA", "ENCAN002AAA"
 BOTH = "2 analyses: {} of replicates 1, 2 taken, {} of {} left"
 

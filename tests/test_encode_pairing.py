@@ -122,7 +122,7 @@ def test_the_preferred_rna_assay_is_taken() -> None:
         (OTHER, "pairs with ENCSR002AAA at same-term only; see --pair-level"),
         (
             {"donors": ("ENCDO100AAA", "ENCDO200AAA")},
-            "pairs with ENCSR002AAA at same-term only (some of the donors alone in common, ENCDO100AAA); see --pair-level",
+            "pairs with ENCSR002AAA at same-term only (of the donors only ENCDO100AAA is shared); see --pair-level",
         ),
         (
             {"conditions": (NUCLEUS,)},
@@ -140,8 +140,7 @@ def test_the_preferred_rna_assay_is_taken() -> None:
         ),
         (
             {"donors": ("ENCDO100AAA", "ENCDO200AAA"), "life_stages": ("adult", "child")},
-            "the RNA experiments of stomach are of another life stage, "
-            "as they have some of the donors alone in common, ENCDO100AAA",
+            "the RNA experiments of stomach are of another life stage (of the donors only ENCDO100AAA is shared)",
         ),
     ],
 )

@@ -125,10 +125,12 @@ def test_a_table_from_elsewhere_is_not_the_one_asked_for(
     ("spoil", "told"),
     [
         (lambda raw: raw[:20], "is damaged"),
+        (lambda raw: raw[:-4], "is damaged"),
+        (lambda raw: raw[:-8] + b"1234" + raw[-4:], "is damaged"),
         (lambda raw: gzip.compress(gzip.decompress(raw).partition(b"gene_id")[2]), "does not say where it comes from"),
     ],
 )
-def test_a_table_that_tells_no_source_is_fetched_again(
+def test_a_table_that_is_damaged_or_tells_no_source_is_fetched_again(
     mirror: Portal, tmp_path: Path, spoil: Callable[[bytes], bytes], told: str
 ) -> None:
     root, release = f"{mirror.storage_url}/gencode", parse_release("GENCODE:V29")

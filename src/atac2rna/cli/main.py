@@ -123,12 +123,21 @@ def _run(arguments: list[str]) -> int:
             command.invoke(context)
     except typer.Exit as leave:
         return leave.exit_code
-    except SystemExit as leave:
-        # Lightning turns Ctrl-C into an exit with code 1, which here would mean that something was found.
-        if isinstance(leave.__context__, KeyboardInterrupt):
-            raise leave.__context__ from None
+    except (SystemExit, ImportError) as fault:
+        # Lightning turns Ctrl-C into an exit with code 1, which here would mean that something was found, and a library in C++
+        # that is being imported turns it into an ImportError.
+        interruption = _interruption(fault)
+        if interruption is not None:
+            raise interruption from None
         raise
     return 0
+
+
+def _interruption(fault: BaseException | None) -> KeyboardInterrupt | None:
+    """Give the interruption that an exception came of, if it came of one."""
+    while fault is not None and not isinstance(fault, KeyboardInterrupt):
+        fault = fault.__cause__ or fault.__context__
+    return fault
 
 
 def _say(message: str, code: int = 2) -> int:

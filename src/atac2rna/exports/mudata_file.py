@@ -80,6 +80,8 @@ def export_mudata(
             f"an atlas is exported as MuData, {SUFFIX}; got {path}. Name the output so; mudata.read_h5mu(FILE)['rna'] "
             "is its AnnData of expression, and CSV matrices are written by --matrices DIR."
         )
+    if path.is_dir():
+        raise InputError(f"{path}: is a folder where a file is to be written; choose another -o.")
     if path.exists() and not overwrite:
         raise InputError(f"{path}: exists, and may hold your own work; pass --overwrite to replace it, or another -o.")
     mudata = import_mudata("MuData")

@@ -190,7 +190,8 @@ def open_multimodal(
     import h5py
 
     if not path.is_file():
-        raise InputError(f"{path}: no such file; a MuData file (.h5mu) is expected there.")
+        fault = "is a directory" if path.is_dir() else "no such file"
+        raise InputError(f"{path}: {fault}; a MuData file (.h5mu) is expected there.")
     if not h5py.is_hdf5(path):
         raise InputError(f"{path}: is no HDF5 file; a MuData file (.h5mu) is expected there.")
     with _reading(path, "the file"):

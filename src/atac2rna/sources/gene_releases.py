@@ -66,28 +66,46 @@ def fetch_gene_table(
         InputError: If the release has no such file, or the cache cannot be written.
     """
     path = release_path(release)
-    if not is_kept(release, mirror=mirror):
+    table = _kept_table(release, mirror)
+    if table is None:
         root = (mirror or ROOTS[release.source]).rstrip("/")
         make_folder(path.parent, remedy=f"name another folder for the cache in {CACHE_VARIABLE}")
         with (
             Connection(mirrors=(root,), patience=patience) as connection,
             held_part(path, idle=_IDLE) as hold,
         ):
-            if not is_kept(release, mirror=mirror):  # else another process was faster
+            table = _kept_table(release, mirror)  # another process may have been faster
+            if table is None:
                 if path.is_file():
-                    working(f"{release.name}: the table in the cache {_told_of(path)}; asking {root}")
+                    working(
+                        f"{release.name}: the table in the cache {_told_of(path, release.address(root))}; asking {root}"
+                    )
                 wanted = _listed(connection, release, release.address(root))
                 return _converted(connection, release, wanted, path, hold, watch or Watch(), working)
-    return KeptTable(path, read_annotation(path, assembly=release.assembly), fetched=False)
+    return KeptTable(path, table, fetched=False)
 
 
-def _told_of(path: Path) -> str:
-    """Say why a table in the cache is not taken."""
+def _kept_table(release: Release, mirror: str | None) -> GeneTable | None:
+    """Give the table in the cache if it was made from where it is asked of and is whole."""
+    try:
+        return (
+            read_annotation(release_path(release), assembly=release.assembly)
+            if is_kept(release, mirror=mirror)
+            else None
+        )
+    except InputError:  # damaged: as if it were not there
+        return None
+
+
+def _told_of(path: Path, folder: str) -> str:
+    """Say why a table in the cache is not taken that is not, or not whole, of a folder."""
     try:
         address = kept_address(path)
     except InputError:
         return "is damaged"
-    return "does not say where it comes from" if address is None else f"comes from {address}"
+    if address is None:
+        return "does not say where it comes from"
+    return "is damaged" if address.startswith(f"{folder}/") else f"comes from {address}"
 
 
 def _converted(

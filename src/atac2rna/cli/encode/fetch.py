@@ -50,13 +50,15 @@ def fetch(
     from atac2rna.cache import cache_folder
     from atac2rna.cli.console import Console
     from atac2rna.cli.transfers import shown_transfers
-    from atac2rna.sources.connection import PORTAL, Connection
+    from atac2rna.sources.addresses import PORTAL, Addresses
+    from atac2rna.sources.connection import Connection
     from atac2rna.sources.encode.fetching import fetch_set, read_order
     from atac2rna.sources.encode.portal import Portal
 
     console = Console(quiet=quiet, verbose=verbose)
     order = read_order(pairs=pairs, manifest=manifest)
     address = (portal or PORTAL).rstrip("/")
+    Addresses(address, (mirror,) if mirror else ())  # a wrong one is told before anything is fetched
     if order.search.get("portal", address) != address:
         console.note(f"{order.source} is of the portal {order.search['portal']}; asking {address} (see --portal)")
     with (

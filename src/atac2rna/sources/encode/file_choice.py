@@ -126,7 +126,9 @@ def choose_quantifications(
     remarks = []
     missing = tuple(number for number in replicates if number not in best.replicates)
     if missing:
-        remarks.append(f"no gene quantification of replicate {_told(missing)}")
+        lesser = [file.accession for each in standing[1:] for file in each if {*file.replicates} & {*missing}]
+        archived = f" but of an archived analysis, or archived: {', '.join(sorted(lesser))}" if lesser else ""
+        remarks.append(f"no gene quantification of replicate {_told(missing)}{archived}")
     left = [run.told for run in others if not set(run.files) <= set(best.files)]
     if left:
         remarks.append(f"{1 + len(left)} analyses: {best.told} taken, {' and '.join(left)} left")

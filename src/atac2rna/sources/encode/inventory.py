@@ -130,10 +130,11 @@ def _status(file: DataFile, keep_revoked: bool) -> str:
 def _families(samples: Sequence[PairRow], files: Mapping[str, DataFile], where: str) -> str:
     """Say that peak files of two families are mixed."""
     peaks = [files[name] for row in samples for name in row.atac_files if name in files]
-    rates = {file.discovery_rate for file in peaks if file.output_type in RATES and file.discovery_rate is not None}
-    if len(rates) > 1:
-        told = " and ".join(f"{rate:g} %" for rate in sorted(rates))
-        return f"{where}: the peaks of a set are of one false discovery rate; got {told}"
+    for file in peaks:
+        rate = RATES.get(file.output_type)
+        if file.discovery_rate not in (None, rate):
+            told = f"of a false discovery rate of {rate:g} %; {file.accession} has {file.discovery_rate:g} %"
+            return f"{where}: {file.output_type} of a set are {told}"
     found = {file.output_type for file in peaks}
     if not found & PEAK_TYPES or any(found <= family for family in FAMILIES):
         return ""

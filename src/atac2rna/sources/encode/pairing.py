@@ -288,7 +288,7 @@ def _unlike(each: Experiment, others: Sequence[Experiment]) -> str:
         return "another treatment, modification or fraction of the cell"
     nearest = min(alike, key=lambda other: (len(_wanting(each, other)), _wanting(each, other), other.accession))
     some = _some_donors(each, nearest)
-    return f"another {' and '.join(_wanting(each, nearest))}{f', as they have {some}' if some else ''}"
+    return f"another {' and '.join(_wanting(each, nearest))}{f' ({some})' if some else ''}"
 
 
 def _wanting(a: Experiment, r: Experiment) -> list[str]:
@@ -300,8 +300,6 @@ def _wanting(a: Experiment, r: Experiment) -> list[str]:
 def _some_donors(a: Experiment, r: Experiment) -> str:
     """Say that two experiments share some of their donors; empty where they share all or none."""
     shared = set(a.donors) & set(r.donors)
-    return (
-        f"some of the donors alone in common, {', '.join(sorted(shared))}"
-        if shared and shared != {*a.donors, *r.donors}
-        else ""
-    )
+    if not shared or shared == {*a.donors, *r.donors}:
+        return ""
+    return f"of the donors only {', '.join(sorted(shared))} {'is' if len(shared) == 1 else 'are'} shared"
