@@ -1,8 +1,9 @@
-"""Experiments for tests of pairing: everything the same but what a test names."""
+"""Experiments, and hits that hold one: everything the same but what a test names."""
 
 from typing import Any
 
 from atac2rna.sources.encode.experiment import Condition, Experiment
+from atac2rna.sources.encode.hit import Hit
 
 STOMACH = ("UBERON:0000945", "stomach")
 
@@ -42,3 +43,15 @@ def experiment(number: int, *, assay: str = "ATAC-seq", **other: Any) -> Experim
 def rna(number: int, **other: Any) -> Experiment:
     """Give an RNA experiment; see `experiment`."""
     return experiment(number, assay=other.pop("assay", "total RNA-seq"), **other)
+
+
+def experiment_hit(replicates: list[dict[str, Any]], **other: Any) -> Hit:
+    """Give the hit of an experiment ENCSR001AAA of stomach, in the shape of an answer to `field=`."""
+    value = {
+        "accession": "ENCSR001AAA",
+        "status": "released",
+        "assay_title": "ATAC-seq",
+        "biosample_ontology": {"term_id": "UBERON:1", "term_name": "stomach", "classification": "tissue"},
+        "replicates": replicates,
+    }
+    return Hit(value | other, source="here")

@@ -4,22 +4,16 @@ import pytest
 
 from atac2rna.errors import InputError
 from atac2rna.sources.encode.experiment import Condition, Experiment, read_experiment
-from atac2rna.sources.encode.hit import Hit
+from encode_experiments import experiment_hit
 
 
 def read(*biosamples: dict[str, Any]) -> Experiment:
-    """Read an experiment of one replicate for each biosample, in the shape of an answer to `field=`."""
-    value = {
-        "accession": "ENCSR001AAA",
-        "status": "released",
-        "assay_title": "ATAC-seq",
-        "biosample_ontology": {"term_id": "UBERON:1", "term_name": "stomach", "classification": "tissue"},
-        "replicates": [
-            {"biological_replicate_number": number, "library": {"biosample": {"accession": "ENCBS001AAA"} | biosample}}
-            for number, biosample in enumerate(biosamples, 1)
-        ],
-    }
-    return read_experiment(Hit(value, source="here"))
+    """Read an experiment of one replicate for each biosample."""
+    replicates = [
+        {"biological_replicate_number": number, "library": {"biosample": {"accession": "ENCBS001AAA"} | biosample}}
+        for number, biosample in enumerate(biosamples, 1)
+    ]
+    return read_experiment(experiment_hit(replicates))
 
 
 def test_conditions_are_those_of_each_replicate() -> None:
@@ -41,14 +35,8 @@ def test_conditions_are_those_of_each_replicate() -> None:
 def test_technical_replicates_are_one_replicate() -> None:
     """Two libraries of one biological replicate: number, biosample and condition count once."""
     one = {"biological_replicate_number": 1, "library": {"biosample": {"accession": "ENCBS001AAA"}}}
-    value = {
-        "accession": "ENCSR001AAA",
-        "status": "released",
-        "assay_title": "ATAC-seq",
-        "biosample_ontology": {"term_id": "UBERON:1", "term_name": "stomach", "classification": "tissue"},
-        "replicates": [one | {"technical_replicate_number": 1}, one | {"technical_replicate_number": 2}],
-    }
-    found = read_experiment(Hit(value, source="here"))
+    twice = [one | {"technical_replicate_number": 1}, one | {"technical_replicate_number": 2}]
+    found = read_experiment(experiment_hit(twice))
     assert (found.replicates, found.biosamples, found.conditions) == ((1,), ("ENCBS001AAA",), (Condition(),))
 
 

@@ -9,6 +9,7 @@ from atac2rna.sources.encode.data_file import DataFile, read_file
 from atac2rna.sources.encode.experiment import read_experiment
 from atac2rna.sources.encode.file_choice import choose_peaks, choose_quantifications
 from atac2rna.sources.encode.hit import Hit
+from encode_experiments import experiment_hit
 
 PORTAL = "https://portal.org"
 OVERLAP = ("replicated peaks", "pseudoreplicated peaks")
@@ -392,7 +393,7 @@ def test_an_accession_in_a_link() -> None:
     assert linked_accession("/experiments/ENCSR001AAA/", "experiment", where="x") == "ENCSR001AAA"
 
 
-def experiment_hit(**other: Any) -> Hit:
+def stomach_hit(**other: Any) -> Hit:
     biosample = {
         "accession": "ENCBS001AAA",
         "donor": {"accession": "ENCDO001AAA"},
@@ -403,28 +404,18 @@ def experiment_hit(**other: Any) -> Hit:
         "origin_batch": {"@id": "/biosamples/ENCBS003AAA/"},
         "treatments": ["/treatments/1/"],
     }
-    value = {
-        "accession": "ENCSR001AAA",
-        "status": "released",
-        "assay_title": "ATAC-seq",
-        "biosample_ontology": {"term_id": "UBERON:1", "term_name": "stomach", "classification": "tissue"},
-        "replicates": [
-            {"biological_replicate_number": 2, "library": {"biosample": biosample}},
-            {"biological_replicate_number": 1, "library": {"biosample": biosample}},
-        ],
-        "audit": {"ERROR": [{"category": "x"}, {"category": "x"}]},
-    }
-    return Hit(value | other, source="here")
+    replicates = [{"biological_replicate_number": number, "library": {"biosample": biosample}} for number in (2, 1)]
+    return experiment_hit(replicates, **{"audit": {"ERROR": [{"category": "x"}, {"category": "x"}]}, **other})
 
 
 def test_an_experiment_is_read() -> None:
-    found = read_experiment(experiment_hit())
+    found = read_experiment(stomach_hit())
     assert found.replicates == (1, 2)
     assert found.biosamples == ("ENCBS001AAA",)
     assert found.parents == ("ENCBS002AAA",)
     assert found.default_analysis == ""
     for shown in ("/analyses/ENCAN001AAA/", {"@id": "/analyses/ENCAN001AAA/", "status": "released"}):
-        assert read_experiment(experiment_hit(default_analysis=shown)).default_analysis == "ENCAN001AAA"
+        assert read_experiment(stomach_hit(default_analysis=shown)).default_analysis == "ENCAN001AAA"
     assert found.batches == ("ENCBS003AAA",)
     assert found.treatments == ("/treatments/1/",)
     assert found.sexes == ()
@@ -444,5 +435,5 @@ def test_an_experiment_is_read() -> None:
 )
 def test_an_experiment_that_is_not_what_the_schema_says(other: dict, told: str) -> None:
     with pytest.raises(InputError) as caught:
-        read_experiment(experiment_hit(**other))
+        read_experiment(stomach_hit(**other))
     assert told in str(caught.value)

@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 import numpy as np
 import pytest
 
-from encode_portal import Catalogue, Fault, Made, Portal, RandomFaults, deaf_address, faults, made, running_portal
+from encode_portal import Catalogue, Fault, Made, Portal, RandomFaults, deaf_address, faults, running_portal
 from encode_portal.__main__ import main
 from encode_portal.answer import Question
 from encode_portal.faults import FaultPlan
@@ -51,19 +51,6 @@ def ask(url: str, method: str = "GET", timeout: float = 5.0, **headers: str) -> 
         return Reply(answer.status, {name.lower(): value for name, value in answer.getheaders()}, answer.read())
     finally:
         connection.close()
-
-
-@pytest.fixture(scope="module")
-def world() -> Made:
-    """Read only."""
-    return made()
-
-
-@pytest.fixture(scope="module")
-def portal(world: Made) -> Iterator[Portal]:
-    """Everything goes well."""
-    with running_portal(world.catalogue) as running:
-        yield running
 
 
 @pytest.fixture

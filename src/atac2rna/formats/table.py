@@ -4,6 +4,7 @@ import csv
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -93,8 +94,9 @@ class Table:
         likely = [column for column in wanted if _all_missing(top[str(column)])]
         return [column for column in likely if _all_missing(self.read([column])[str(column)])]
 
+    @cached_property
     def blank_columns(self) -> list[int]:
-        """Give the columns without name and without values, as separators at the ends of lines make; they are no data."""
+        """Columns without name and without values, as separators at the ends of lines make; they are no data."""
         return self.without_values(column for column, name in enumerate(self.header or ()) if not name)
 
     def label(self, column: int) -> str:

@@ -249,8 +249,7 @@ def _matrix(table: Table, names: Sequence[str], gene_column: str | None, matrix:
 
 def _named_columns(table: Table, first: int = 0) -> list[int]:
     """The columns from `first` on, without those that have neither name nor values."""
-    blank = table.blank_columns()
-    return [column for column in range(first, table.width) if column not in blank]
+    return [column for column in range(first, table.width) if column not in table.blank_columns]
 
 
 def _sample_names(table: Table, values: Sequence[int]) -> tuple[str, ...]:

@@ -126,7 +126,7 @@ def read_expression(
         rows.versioned,
         dropped,
         rows.merged,
-        blank=tuple(table.label(column) for column in table.blank_columns()),
+        blank=tuple(table.label(column) for column in table.blank_columns),
     )
 
 

@@ -25,17 +25,17 @@ from atac2rna.sources.encode.criteria import (
     resolved,
 )
 from atac2rna.sources.encode.data_file import DataFile, read_file
+from atac2rna.sources.encode.file_choice import by_standing
 from atac2rna.sources.encode.lineage import is_known_organ
 from atac2rna.sources.encode.peak_family import RATES
 from atac2rna.sources.encode.portal import NOTHING, Answer, Portal
-from atac2rna.sources.encode.readings import read_hits
+from atac2rna.sources.encode.readings import ODD_SHARE, read_hits
 from atac2rna.sources.encode.search import Found, search
 
 Verdict = Literal["holds", "fails", "not seen"]
 """not seen: nothing that came back could tell."""
 
 _HEAD = 1 << 16
-_FEW = 0.05  # share of odd cases that a search gets over, telling each
 
 
 class Check(NamedTuple):
@@ -79,9 +79,11 @@ def examine(portal: Portal, *, progress: Callable[[str], None] = lambda _: None)
         ("files", (peaks, tables), [field for field in data_file.FIELDS if not field.startswith("filter_")]),
     ):
         yield _check(f"the {what} have the fields that are read", partial(_fields, answers, fields))
-    yield _check("an experiment has one default peak file", lambda: _defaults(_usable(peaks, portal)))
-    yield _check("a biological replicate has one default gene quantification", lambda: _tables(_usable(tables, portal)))
-    yield _check("an experiment's default quantifications are of one analysis", lambda: _runs(_usable(tables, portal)))
+    peak_files, table_files = (_files(answer, portal) for answer in (peaks, tables))
+    alive, alive_tables = _alive(peak_files), _alive(table_files)
+    yield _check("an experiment has one default peak file", lambda: _defaults(alive))
+    yield _check("a biological replicate has one default gene quantification", lambda: _tables(alive_tables))
+    yield _check("an experiment's default quantifications are of one analysis", lambda: _runs(alive_tables))
     yield _check(
         "a DNase-seq experiment has peaks of the one false discovery rate that is read", lambda: _rates(portal)
     )
@@ -89,8 +91,7 @@ def examine(portal: Portal, *, progress: Callable[[str], None] = lambda _: None)
     yield _check("every organ slim is known to the rule of lineages", lambda: _organs(found))
     yield _check("pairs come about at every level", lambda: _levels(found))
     yield _check("mouse has gene quantifications of its annotation", lambda: _mouse(portal))
-    reader = partial(read_file, portal=portal.address)
-    files = [file for answer in (peaks, tables) for file in read_hits(answer.hits(), reader)[0]]
+    files = [*peak_files, *table_files]
     yield _check("files can be asked for by accession, several at once", lambda: _by_accession(portal, files))
     usable = [file for file in files if not file.withheld and file.size]
     if not usable:
@@ -176,14 +177,13 @@ def _fields(answers: Sequence[Answer], fields: Sequence[str]) -> Examined:
     return ("not seen" if never else "holds"), f"never: {', '.join(never)}; {told}" if never else told
 
 
-def _usable(answer: Answer, portal: Portal) -> list[DataFile]:
+def _files(answer: Answer, portal: Portal) -> list[DataFile]:
+    return read_hits(answer.hits(), partial(read_file, portal=portal.address))[0]
+
+
+def _alive(files: Sequence[DataFile]) -> list[DataFile]:
     """Give the files that a search would choose among: that can be had, and are of no analysis or a released one."""
-    files, _ = read_hits(answer.hits(), partial(read_file, portal=portal.address))
-    return [
-        file
-        for file in files
-        if not file.withheld and (not file.analyses or {"", "released"} & {each.status for each in file.analyses})
-    ]
+    return [file for standing in by_standing(files, ("released",)) for file in standing]
 
 
 def _one_of_each(of: Mapping[Hashable, Sequence[DataFile]], odd: int = 0) -> tuple[bool, str]:
@@ -191,7 +191,7 @@ def _one_of_each(of: Mapping[Hashable, Sequence[DataFile]], odd: int = 0) -> tup
     counts = [sum(file.preferred for file in files) for files in of.values()]
     without, several = sum(not count for count in counts), sum(count > 1 for count in counts)
     told = f"{len(of) - without} of {len(of)} have one, {several} of them several"
-    return max(without, several, odd) <= _FEW * len(of), told
+    return max(without, several, odd) <= ODD_SHARE * len(of), told
 
 
 def _defaults(files: Sequence[DataFile]) -> Examined:
@@ -221,13 +221,13 @@ def _runs(files: Sequence[DataFile]) -> Examined:
     one = [
         some for some in named.values() if set.intersection(*({each.name for each in file.analyses} for file in some))
     ]
-    return _held(len(named) - len(one) <= _FEW * len(named), f"{len(one)} of {len(named)} experiments of several")
+    return _held(len(named) - len(one) <= ODD_SHARE * len(named), f"{len(one)} of {len(named)} experiments of several")
 
 
 def _rates(portal: Portal) -> Examined:
     """Peaks of DNase-seq come at several rates under one name: each experiment needs one that is known to be of the family."""
     answer = portal.search(peak_query(resolved(Criteria(accessibility="DNase-seq"))))
-    files = _usable(answer, portal)
+    files = _alive(_files(answer, portal))
     if not files:
         return "not seen", "no peak file of DNase-seq"
     seen = Counter("none" if file.discovery_rate is None else f"{file.discovery_rate:g} %" for file in files)
@@ -235,7 +235,7 @@ def _rates(portal: Portal) -> Examined:
     good = sum(any(file.discovery_rate == RATES[file.output_type] for file in some) for some in of.values())
     told = ", ".join(f"{count} of {rate}" for rate, count in sorted(seen.items()))
     wanted = " or ".join(f"{rate:g} %" for rate in RATES.values())
-    return _held(len(of) - good <= _FEW * len(of), f"{good} of {len(of)} experiments have {wanted}; files: {told}")
+    return _held(len(of) - good <= ODD_SHARE * len(of), f"{good} of {len(of)} experiments have {wanted}; files: {told}")
 
 
 def _sorted(files: Sequence[DataFile], key: Callable[[DataFile], Hashable]) -> dict[Hashable, list[DataFile]]:

@@ -58,7 +58,7 @@ def choose_peaks(
         statuses: Statuses that will do, of the file's analyses, too; the first is preferred.
     """
     family = [file for file in files if file.output_type in output_types]
-    standing = _by_standing(family, statuses)
+    standing = by_standing(family, statuses)
     if not standing:
         return Choice((), _none("peak file", "/".join(output_types), family, statuses))
     usable = next((some for each in standing if (some := _of_one_rate(each))), None)
@@ -105,7 +105,7 @@ def choose_quantifications(
         default_analysis: As of `choose_peaks`.
         statuses: As of `choose_peaks`.
     """
-    standing = _by_standing(files, statuses)
+    standing = by_standing(files, statuses)
     if not standing:
         return Choice((), _none("gene quantification", "this assembly and annotation", files, statuses))
     best, *others = _runs(standing[0], statuses, default_analysis)
@@ -135,8 +135,16 @@ def choose_quantifications(
     return Choice(tuple(of[numbers][0] for numbers in sorted(of)), "; ".join(remarks))
 
 
-def _by_standing(files: Sequence[DataFile], statuses: Sequence[str]) -> list[list[DataFile]]:
-    """Sort the files that can be had and whose analysis is alive by the status of the file, then of its analysis."""
+def by_standing(files: Sequence[DataFile], statuses: Sequence[str]) -> list[list[DataFile]]:
+    """Sort the files that can be had and whose analysis is alive by the status of the file, then of its analysis.
+
+    Args:
+        files: Files of one or of many experiments.
+        statuses: As of `choose_peaks`.
+
+    Returns:
+        The files of each standing that any has, the best first, each in the order given.
+    """
     found: dict[tuple[int, int], list[DataFile]] = {}
     for file in files:
         alive = _alive(file, statuses)

@@ -6,7 +6,8 @@ from typing import NamedTuple, TypeVar
 from atac2rna.errors import InputError
 from atac2rna.sources.encode.hit import Hit
 
-_SHARE = 0.05
+ODD_SHARE = 0.05
+"""Share of odd cases that a search gets over, telling each."""
 _FEW = 3
 
 Read = TypeVar("Read")
@@ -41,6 +42,6 @@ def read_hits(hits: Iterable[Hit], read: Callable[[Hit], Read]) -> tuple[list[Re
         except InputError as fault:
             odd.append(Odd(hit.name.rpartition("/")[2], str(fault)))
             first = first or fault
-    if first is not None and len(odd) > max(_FEW, _SHARE * (len(odd) + len(found))):
+    if first is not None and len(odd) > max(_FEW, ODD_SHARE * (len(odd) + len(found))):
         raise InputError(f"{first} ({len(odd)} of {len(odd) + len(found)} objects of the answer are odd.)")
     return found, odd
